@@ -1,0 +1,47 @@
+# make demo and make test are the two commands; each does all of its own set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := libs/protocol libs/producer libs/client services/edge libs/cli services/demo
+
+.PHONY: help setup demo test lint types check lock clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed  ## Make .venv with everything in it, the tailrace command included
+
+$(VENV)/.installed: requirements.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tailrace needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11 setup")'
+	@echo "setup: making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "setup: installing the pinned requirements (about a minute the first time)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@echo "setup: installing Tailrace itself, editable"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@touch $@
+	@echo "setup: done; the command is $(BIN)/tailrace"
+
+demo: setup  ## Watch real work stream through two edges, one of which is killed half-way
+	@$(BIN)/python -m tailrace_demo
+
+test: setup check  ## Lint, check types, run every test (installs Chromium if root)
+	@sh tests/setup.sh
+	$(BIN)/pytest -n 4 --dist worksteal
+
+check: lint types
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+lock:  ## Pin and hash every requirement anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  $(addsuffix /pyproject.toml,$(PACKAGES)) --group dev \
+	  $(foreach p,protocol producer client cli edge demo,--no-emit-package tailrace-$(p)) --quiet -o requirements.txt
+
+clean:  ## Remove everything that was made here
+	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build

@@ -1,0 +1,44 @@
+"""The JetStream stream that is the log: its name and configuration, as plain data (NATS ADR-2, ADR-31, ADR-43)."""
+
+from typing import Any
+
+STREAM = "EVENTS"
+
+DUPLICATE_WINDOW = 120.0
+"""Seconds in which a second message with the same `Nats-Msg-Id` is not stored again."""
+
+GENERATION_KEY = "tailrace_generation"
+"""In the stream's metadata: raised when the sequence was seen to go back. Part of the epoch."""
+
+MAX_MESSAGE_BYTES = 1 << 20
+"""The stream takes more than one event may have, so that foreign writers are not refused without need."""
+
+_NANOSECONDS = 1_000_000_000
+
+
+def build_stream_config(*, replicas: int, max_age: float, max_bytes: int | None = None) -> dict[str, Any]:
+    """Return the configuration of the log, as `STREAM.CREATE` and `STREAM.UPDATE` take it.
+
+    No limit per subject: what it drops cannot be seen as a gap. No RePublish: its live copy can be lost.
+
+    Args:
+        replicas: 1 in development, 3 in production.
+        max_age: seconds an event is kept.
+        max_bytes: of all events on disk; the oldest go first. None for no limit.
+    """
+    return {
+        "name": STREAM,
+        "subjects": ["events.>"],
+        "storage": "file",
+        "num_replicas": replicas,
+        "retention": "limits",
+        "discard": "old",
+        "max_age": int(max_age * _NANOSECONDS),
+        "max_bytes": -1 if max_bytes is None else max_bytes,
+        "max_msg_size": MAX_MESSAGE_BYTES,
+        "max_msgs_per_subject": -1,
+        "duplicate_window": int(min(DUPLICATE_WINDOW, max_age) * _NANOSECONDS),
+        "allow_direct": True,
+        "allow_msg_ttl": True,
+        "allow_rollup_hdrs": True,
+    }

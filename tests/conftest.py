@@ -1,0 +1,42 @@
+"""What every test may use: real brokers, and asyncio on uvloop."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.broker import Broker, Cluster, create_stream, pick_ports
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture
+def bare_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker without a stream."""
+    broker = Broker(tmp_path / "broker", port=pick_ports(1)[0])
+    broker.start()
+    yield broker
+    broker.resume()
+    broker.kill()
+
+
+@pytest.fixture
+async def broker(bare_broker: Broker) -> AsyncIterator[Broker]:
+    """A broker with an empty log."""
+    await create_stream(bare_broker.url)
+    return bare_broker
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    """Three brokers with an empty log on all of them."""
+    cluster = Cluster(tmp_path / "cluster")
+    cluster.start()
+    try:
+        await create_stream(cluster.url, replicas=3)
+        yield cluster
+    finally:
+        cluster.kill()

