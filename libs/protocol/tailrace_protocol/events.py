@@ -1,6 +1,7 @@
 """Events: type, topic, time and data; how they are stored in the log, and how the wire carries them."""
 
 import base64
+import json
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from tailrace_protocol.control import CONTROL_TYPE
-from tailrace_protocol.errors import EventTooLarge, InvalidData, InvalidEventType
+from tailrace_protocol.errors import EventTooLarge, InvalidData, InvalidEventType, MalformedStream
 
 MAX_EVENT_BYTES = 64 * 1024
 """Of one event as it is stored."""
@@ -20,10 +21,15 @@ DELETED = "deleted"
 TERMINAL_TYPES = frozenset({"complete", "failed", "cancelled"})
 """The types that end a job: never conflated, never dropped, on no path."""
 
+# As numbers: looking for a byte in bytes takes a sixth of looking for bytes in them.
+_LF = 0x0A
+_CR = 0x0D
+
 _TYPE = r"[a-z][a-z0-9._-]{0,63}"
 _TYPE_RE = re.compile(_TYPE)
 
-EventType = Annotated[str, msgspec.Meta(pattern=f"^{_TYPE}$")]
+# msgspec searches with Python's re, in which `$` also matches before a line end that closes the text.
+EventType = Annotated[str, msgspec.Meta(pattern=rf"^{_TYPE}\Z")]
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -53,17 +59,40 @@ class StoredEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An event as it is stored in the log: one line of JSON. The topic is its subject.
 
     Attributes:
+        time: in UTC, as `decode_stored` returns it.
         data: any JSON, not decoded.
     """
 
-    type: EventType
+    type: str
     time: Annotated[datetime, msgspec.Meta(tz=True)]
     data: msgspec.Raw
 
 
+class _Stored(msgspec.Struct):
+    type: str
+    time: datetime
+    data: Any
+
+
+class _Line(msgspec.Struct):
+    id: str | msgspec.UnsetType
+    topic: str
+    type: str
+    time: datetime
+    data: msgspec.Raw
+
+
+class _DecodedLine(msgspec.Struct):
+    topic: str
+    type: str
+    time: datetime
+    data: Any = None
+    id: str | None = None
+
+
 _encoder = msgspec.json.Encoder()
 _stored_decoder = msgspec.json.Decoder(StoredEvent)
-_any_decoder = msgspec.json.Decoder()
+_line_decoder = msgspec.json.Decoder(_DecodedLine)
 
 
 def check_type(event_type: str) -> str:
@@ -86,70 +115,121 @@ def encode_stored(event_type: str, data: Any, time: datetime | None = None) -> b
 
     Args:
         event_type: see `check_type`.
-        data: anything that JSON can carry; also dataclasses, msgspec structs, datetimes, UUIDs and the like.
+        data: anything that JSON can carry; also dataclasses, msgspec structs, datetimes, UUIDs and the like. NaN and
+            the infinities become null, as in JavaScript. The text in a `msgspec.Raw` has to be JSON.
         time: aware; the present by default.
 
     Raises:
         InvalidEventType: `event_type` cannot be one.
-        InvalidData: `data` cannot be written as JSON.
+        InvalidData: `data` cannot be written as JSON, or `time` is naive or not in the years 1 to 9999 of UTC.
         EventTooLarge: it takes more than `MAX_EVENT_BYTES`.
     """
     check_type(event_type)
+    if time is None:
+        time = datetime.now(UTC)
+    elif time.utcoffset() is None:
+        raise InvalidData(f"the time {time.isoformat()} of the event is naive; use an aware one: datetime.now(UTC)")
     try:
-        stored = _encoder.encode(
-            {"type": event_type, "time": (time or datetime.now(UTC)).astimezone(UTC), "data": data}
-        )
-    except (TypeError, ValueError, RecursionError) as error:
+        stored = _encoder.encode(_Stored(event_type, time.astimezone(UTC), data))
+        # Only a msgspec.Raw in the data can bring in line ends, or bytes that are not UTF-8.
+        _check_utf8(stored)
+        if _LF in stored or _CR in stored:
+            stored = msgspec.json.format(stored, indent=-1)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
         raise InvalidData(f"the data of the event cannot be written as JSON: {error}") from error
-    if b"\n" in stored or b"\r" in stored:  # only a msgspec.Raw in the data can bring them in
-        stored = msgspec.json.format(stored, indent=-1)
     if len(stored) > MAX_EVENT_BYTES:
         raise EventTooLarge(len(stored), MAX_EVENT_BYTES)
     return stored
 
 
 def decode_stored(payload: bytes, stored_at: datetime) -> StoredEvent:
-    """Return the event that `payload` holds, whoever wrote it.
+    """Return the event that `payload` holds, whoever wrote it. Never raises, and loses nothing.
 
     What is not of the stored shape becomes type `message` with the JSON as its data, else the text, else
-    `{"base64": ...}` for bytes that are no text. The data is always valid JSON on one line.
+    `{"base64": ...}` for bytes that are no text. The data is always valid JSON on one line. JSON stays as it was
+    written but for the white space around it, so that numbers keep all of their digits.
 
     Args:
         payload: of a message in the log.
-        stored_at: the time of events that carry none.
+        stored_at: the time of events that carry none, in UTC.
     """
     try:
+        _check_utf8(payload)
         event = _stored_decoder.decode(payload)
-        if event.type != CONTROL_TYPE:
-            data = _check_line(event.data)
-            return event if data is event.data else StoredEvent(event.type, event.time, data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        if event.type != CONTROL_TYPE and _TYPE_RE.fullmatch(event.type):
+            if event.time.tzinfo is UTC and _LF not in payload and _CR not in payload:
+                return event
+            return StoredEvent(
+                event.type, event.time.astimezone(UTC), msgspec.Raw(msgspec.json.format(event.data, indent=-1))
+            )
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError):
         pass
     return StoredEvent(MESSAGE, stored_at, _encode_foreign(payload))
 
 
 def encode_line(topic: str, event: StoredEvent, event_id: str | None = None) -> bytes:
     """Return the event as the one line of JSON that clients get, with its id first where one is passed (NDJSON)."""
-    fields: dict[str, Any] = {} if event_id is None else {"id": event_id}
-    fields |= {"topic": topic, "type": event.type, "time": event.time.astimezone(UTC), "data": event.data}
-    return _encoder.encode(fields)
+    line_id = msgspec.UNSET if event_id is None else event_id
+    return _encoder.encode(_Line(line_id, topic, event.type, event.time, event.data))
 
 
-def _check_line(data: msgspec.Raw) -> msgspec.Raw:
-    raw = bytes(data)
-    if not raw.isascii():
-        raw.decode()  # msgspec does not look into what it keeps raw
-    if b"\n" in raw or b"\r" in raw:
-        return msgspec.Raw(msgspec.json.format(raw, indent=-1))
-    return data
+def decode_line(line: bytes | str, event_id: str = "") -> Event:
+    """Return the event that `encode_line` wrote, with its data decoded.
+
+    Data that is too much for Python stops no stream: numbers beyond a float become infinite, and what is nested too
+    deep stays the JSON text that it is.
+
+    Args:
+        line: the data of an SSE event, or a line of NDJSON.
+        event_id: of the event where the line does not say it, as in SSE.
+
+    Raises:
+        MalformedStream: it is not an event.
+    """
+    try:
+        fields = _decode_fields(line)
+    except ValueError as error:
+        raise MalformedStream(f"the line {line[:80]!r} is not an event: {error}") from error
+    return Event(fields.id or event_id, fields.topic, fields.type, fields.time, fields.data)
+
+
+def _decode_fields(line: bytes | str) -> _DecodedLine:
+    try:
+        return _line_decoder.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        # The data stands last, and no JSON string before it can hold this separator unescaped.
+        head, separator, tail = (line if isinstance(line, str) else line.decode()).partition(',"data":')
+        if not separator:
+            raise
+        fields = _line_decoder.decode(f"{head}}}")
+        fields.data = _decode_unusual(tail.rstrip().removesuffix("}"))
+        return fields
+
+
+def _decode_unusual(data: str) -> Any:
+    try:
+        return json.loads(data, parse_int=_parse_int)
+    except RecursionError:
+        return data
+
+
+def _parse_int(digits: str) -> int | float:
+    # Python reads no more than 4,300 digits as an integer by default.
+    return int(digits) if len(digits) <= 4000 else float(digits)
+
+
+def _check_utf8(text: bytes) -> None:
+    # msgspec does not look into the strings of what it keeps raw.
+    if not text.isascii():
+        text.decode()
 
 
 def _encode_foreign(payload: bytes) -> msgspec.Raw:
     try:
-        return msgspec.Raw(_encoder.encode(_any_decoder.decode(payload)))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        pass
-    try:
-        return msgspec.Raw(_encoder.encode(payload.decode()))
+        text = payload.decode()
     except UnicodeDecodeError:
         return msgspec.Raw(_encoder.encode({"base64": base64.b64encode(payload).decode()}))
+    try:
+        return msgspec.Raw(msgspec.json.format(payload, indent=-1))
+    except (msgspec.DecodeError, RecursionError):
+        return msgspec.Raw(_encoder.encode(text))

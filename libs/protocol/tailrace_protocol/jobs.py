@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tailrace_protocol.topics import quote_token
+from tailrace_protocol.topics import check_topic, quote_token
 
 
 class JobStatus(StrEnum):
@@ -92,7 +92,7 @@ def format_job_topic(job: str, user: str | None = None) -> str:
     Id and user are quoted where a token cannot hold them as they are.
 
     Raises:
-        InvalidTopic: one of them is empty.
+        InvalidTopic: one of them is empty, or the topic gets too long.
     """
     topic = f"jobs.{quote_token(job)}"
-    return topic if user is None else f"users.{quote_token(user)}.{topic}"
+    return check_topic(topic if user is None else f"users.{quote_token(user)}.{topic}")

@@ -54,8 +54,8 @@ def parse_start(text: str, now: datetime | None = None) -> AnyStart:
 
 
 def _parse_time(text: str) -> datetime:
-    # A '+' that nobody percent-encoded reaches the server as a space.
-    candidate = text.replace(" ", "+") if "T" in text else text
+    # A '+' that nobody percent-encoded reaches the server as a space; the date is 10 characters, then comes T or space.
+    candidate = text[:11] + text[11:].replace(" ", "+")
     try:
         time = msgspec.convert(candidate, datetime)
         if time.tzinfo is not None:

@@ -19,11 +19,12 @@ _NANOSECONDS = 1_000_000_000
 def build_stream_config(*, replicas: int, max_age: float, max_bytes: int | None = None) -> dict[str, Any]:
     """Return the configuration of the log, as `STREAM.CREATE` and `STREAM.UPDATE` take it.
 
-    No limit per subject: what it drops cannot be seen as a gap. No RePublish: its live copy can be lost.
+    No limit per subject: what it drops cannot be seen as a gap. No RePublish: its live copy can be lost. An update has
+    to carry over the `metadata` that the stream has, which holds the generation.
 
     Args:
         replicas: 1 in development, 3 in production.
-        max_age: seconds an event is kept.
+        max_age: seconds an event is kept; 0 for ever.
         max_bytes: of all events on disk; the oldest go first. None for no limit.
     """
     return {

@@ -18,6 +18,6 @@ def check_tenant(tenant: str) -> str:
     """
     if _TENANT.fullmatch(tenant) is None:
         raise InvalidTenant(
-            f"{tenant!r} is not a tenant: 1 to 63 of a-z, 0-9, '_' and '-', with a letter or digit first"
+            f"{tenant[:80]!r} is not a tenant: 1 to 63 of a-z, 0-9, '_' and '-', with a letter or digit first"
         )
     return tenant

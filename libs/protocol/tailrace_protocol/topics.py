@@ -1,10 +1,13 @@
 """Topics: what producers publish to and clients watch, inside a tenant.
 
 A topic is `.`-separated tokens, `users.42.jobs.7f3a`: at most 16 tokens, at most 200 bytes of UTF-8. A token holds
-any printable character but `. * > %` and white space; `quote_token` percent-encodes the others.
+any character but `. * > %`, separators (Unicode category Z), and control, format, private and surrogate ones (Cc, Cf,
+Co, Cs); `quote_token` percent-encodes the others. Characters that Unicode has not assigned yet count as plain, so that
+programs that know different versions of Unicode agree.
 """
 
 import re
+import unicodedata
 
 from tailrace_protocol.errors import InvalidTopic
 from tailrace_protocol.tenants import check_tenant
@@ -14,9 +17,12 @@ MAX_BYTES = 200
 SUBJECT_PREFIX = "events."
 """Of every NATS subject that carries events: `events.<tenant>.<topic>`."""
 
-_PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_~!@#$&+,:;=/-]+")
-_ESCAPE = re.compile(r"%[0-9A-F]{2}")
+_PLAIN = r"[A-Za-z0-9_~!@#$&+,:;=/-]+"
+_PLAIN_TOKEN = re.compile(_PLAIN)
+_PLAIN_TOPIC = re.compile(rf"{_PLAIN}(?:\.{_PLAIN}){{0,{MAX_TOKENS - 1}}}")
+_ESCAPE = re.compile(rb"%([0-9A-F]{2})")
 _RESERVED = frozenset(".*>%")
+_QUOTED_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"})
 
 
 def quote_token(text: str) -> str:
@@ -42,12 +48,11 @@ def unquote_token(token: str) -> str:
     """
     if "%" not in token:
         return check_token(token)
-    raw = _ESCAPE.sub(lambda match: chr(int(match[0][1:], 16)), token.encode().decode("latin-1"))
     try:
-        text = raw.encode("latin-1").decode()
-    except UnicodeDecodeError:
-        raise InvalidTopic(f"the escapes of the token {token!r} are not UTF-8") from None
-    if not text or quote_token(text) != token:
+        text = _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), token.encode()).decode()
+    except UnicodeError:
+        raise InvalidTopic(f"the token {token!r} is not UTF-8, with its escapes resolved") from None
+    if quote_token(text) != token:
         raise InvalidTopic(f"the token {token!r} is not what quote_token makes; use quote_token on the plain text")
     return text
 
@@ -77,6 +82,8 @@ def check_topic(topic: str) -> str:
     Raises:
         InvalidTopic: it is empty, too long, has too many tokens, or a token that cannot be one.
     """
+    if len(topic) <= MAX_BYTES and _PLAIN_TOPIC.fullmatch(topic):
+        return topic
     for token in split_topic(topic):
         check_token(token)
     return topic
@@ -116,7 +123,7 @@ def parse_subject(subject: str) -> tuple[str, str]:
 
 
 def _is_plain(char: str) -> bool:
-    return char.isprintable() and not char.isspace() and char not in _RESERVED
+    return char not in _RESERVED and unicodedata.category(char) not in _QUOTED_CATEGORIES
 
 
 def _escape(char: str) -> str:

@@ -1,0 +1,277 @@
+"""Connections to the broker: the only module that imports nats.
+
+A connection that breaks is not repaired but replaced, so that the first connection, a restart of the broker and a
+refused login are one case. nats-py does the handshake, TLS, logins and pings. Acknowledgements go past it: its own
+receive path costs some 30 us a message, the parser here 1 us. What that parser does not know, nats-py's reads.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
+from tailrace_protocol.errors import BrokerUnavailable, SetupError
+from tailrace_protocol.positions import derive_epoch
+from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM
+
+from tailrace_producer.settings import Settings
+
+PING_INTERVAL = 20
+"""Seconds. Two that are not answered end the connection."""
+
+_NO_RESPONDERS = "503"
+_NANOSECONDS = 1_000_000_000
+
+
+class Ack(NamedTuple):
+    """The broker has stored the event with this number; at `sequence`, or there before if it is a duplicate."""
+
+    number: int
+    sequence: int
+    duplicate: bool
+
+
+class Refusal(NamedTuple):
+    """The broker has not stored the event with this number. The code is as in HTTP; 503 if nobody took it."""
+
+    number: int
+    code: int
+    description: str
+
+
+class Log(NamedTuple):
+    """What a producer needs to know of the log's stream.
+
+    Attributes:
+        epoch: the first part of event ids.
+        duplicate_window: seconds in which a second message with the same id is not stored again.
+    """
+
+    epoch: str
+    duplicate_window: float
+
+
+class _Config(msgspec.Struct, frozen=True):
+    duplicate_window: int = int(DUPLICATE_WINDOW * _NANOSECONDS)
+    metadata: dict[str, str] = {}
+
+
+class _Error(msgspec.Struct, frozen=True):
+    code: int = 500
+    description: str = ""
+
+
+class _StreamInfo(msgspec.Struct, frozen=True):
+    created: str = ""
+    config: _Config = _Config()
+    error: _Error | None = None
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    seq: int = 0
+    duplicate: bool = False
+    error: _Error | None = None
+
+
+_info_decoder = msgspec.json.Decoder(_StreamInfo)
+_answer_decoder = msgspec.json.Decoder(_Answer)
+
+
+class AckParser(Parser):  # type: ignore[misc]  # nats-py's classes are not typed
+    """Takes acknowledgements straight from the bytes received, and leaves the rest to nats-py's parser."""
+
+    def __init__(self, client: Client, inbox: str, on_acks: Callable[[Sequence[Ack]], None]) -> None:
+        super().__init__(client)
+        self._on_acks = on_acks
+        self._start = b"MSG %b." % inbox.encode()
+        # As nats-server writes it: {"stream":"EVENTS", "seq":17,"duplicate": true}
+        self._ack = re.compile(
+            re.escape(self._start) + rb'(\d+) \d+ \d+\r\n\{"stream":"[^"\r\n]*", ?(?:"domain":"[^"\r\n]*", ?)?"seq":'
+            rb'(\d+)(, ?"duplicate": ?true)?\}\r\n'
+        )
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Called by nats-py with what the broker sent."""
+        if self.state == AWAITING_CONTROL_LINE:
+            if self.buf:
+                data = bytes(self.buf) + data
+                self.buf.clear()
+            data = data[self._take_acks(data) :]
+            if self._is_part_of_ack(data):
+                self.buf.extend(data)
+                return
+        await super().parse(data)
+
+    def _take_acks(self, data: bytes) -> int:
+        acks = []
+        end = 0
+        while match := self._ack.match(data, end):
+            number, sequence, duplicate = match.groups()
+            acks.append(Ack(int(number), int(sequence), duplicate is not None))
+            end = match.end()
+        if acks:
+            self._on_acks(acks)
+        return end
+
+    def _is_part_of_ack(self, data: bytes) -> bool:
+        return data.startswith(self._start) and data.count(b"\r\n", 0, 1024) < 2
+
+
+class Connection:
+    """One connection, until it is lost.
+
+    Attributes:
+        lost: done as soon as nothing comes from the broker any more.
+    """
+
+    def __init__(self, client: Client, error: "_LastError") -> None:
+        self._client = client
+        self._error = error
+        # However a connection of nats-py ends, this task ends with it; its callbacks are not called on every path.
+        self.lost: asyncio.Task[None] = client._reading_task  # noqa: SLF001  # no public sign covers every path
+
+    def write(self, lines: list[bytes]) -> None:
+        """Send protocol lines in this tick, past nats-py's queue; nothing if the connection is lost."""
+        if not self.lost.done():
+            self._client._transport.write(b"".join(lines))  # noqa: SLF001  # its publish costs 50 us and a task switch
+
+    async def read_log(self, timeout: float) -> Log:
+        """Ask for the log's stream.
+
+        Raises:
+            BrokerUnavailable: there is none, it has no leader now, or the broker does not answer in time.
+        """
+        try:
+            answer = await self._client.request(f"$JS.API.STREAM.INFO.{STREAM}", timeout=timeout)
+            info = _info_decoder.decode(answer.data)
+        except nats.errors.NoRespondersError:
+            raise BrokerUnavailable("the broker runs without JetStream, or JetStream has not started yet") from None
+        except (nats.errors.Error, msgspec.DecodeError, OSError) as error:
+            raise BrokerUnavailable(self._error.describe(f"no answer about the stream {STREAM}: {error}")) from error
+        if info.error is None:
+            generation = int(info.config.metadata.get(GENERATION_KEY, "0"))
+            epoch = derive_epoch(STREAM, info.created, generation)
+            return Log(epoch, info.config.duplicate_window / _NANOSECONDS)
+        if info.error.code == 404:
+            raise BrokerUnavailable(f"the broker has no stream {STREAM}: create it with `tailrace init`")
+        raise BrokerUnavailable(f"the stream {STREAM} is not available: {info.error.description}")
+
+    @property
+    def trouble(self) -> str:
+        """What the broker complained of last, such as a missing permission; empty if it did not."""
+        return self._error.describe("")
+
+    def fileno(self) -> int:
+        """Return the file descriptor of the connection's socket."""
+        return int(self._client._transport._io_writer.get_extra_info("socket").fileno())  # noqa: SLF001  # for fork only
+
+
+class _LastError:
+    """nats-py tells of refused logins and permissions only here."""
+
+    def __init__(self) -> None:
+        self._error: Exception | None = None
+
+    async def note(self, error: Exception) -> None:
+        self._error = error
+
+    def describe(self, otherwise: str) -> str:
+        if self._error is None:
+            return otherwise
+        return f"{type(self._error).__name__}: {self._error}"
+
+
+@asynccontextmanager
+async def connect(
+    servers: Sequence[str],
+    settings: Settings,
+    inbox: str,
+    on_acks: Callable[[Sequence[Ack]], None],
+    on_refusal: Callable[[Refusal], None],
+) -> AsyncIterator[Connection]:
+    """Connect to one of `servers`, and listen for acknowledgements on `<inbox>.<number>`.
+
+    Args:
+        servers: URLs.
+        settings: of the producer.
+        inbox: a subject; no other producer's.
+        on_acks: gets what the broker has stored.
+        on_refusal: gets what it has not.
+
+    Raises:
+        BrokerUnavailable: none of them can be reached, or takes the login.
+    """
+
+    async def take_answer(message: Msg) -> None:
+        number = int(message.subject.rpartition(".")[2])
+        if (message.headers or {}).get("Status") == _NO_RESPONDERS:
+            on_refusal(Refusal(number, 503, "no stream takes the event, or its leader is just being elected"))
+            return
+        answer = _answer_decoder.decode(message.data)
+        if answer.error is None:
+            on_acks([Ack(number, answer.seq, answer.duplicate)])
+        else:
+            on_refusal(Refusal(number, answer.error.code, answer.error.description))
+
+    client = Client()
+    client._ps = AckParser(client, inbox, on_acks)  # noqa: SLF001  # the one place where nats-py lets a parser in
+    error = _LastError()
+    try:
+        await _open(client, list(servers), settings, error)
+        await client.subscribe(f"{inbox}.*", cb=take_answer)
+        yield Connection(client, error)
+    finally:
+        await client.close()
+
+
+async def _open(client: Client, servers: list[str], settings: Settings, error: _LastError) -> None:
+    options: dict[str, Any] = {"tls": settings.tls} if settings.tls else {}
+    try:
+        await client.connect(
+            servers=servers,
+            name=settings.name,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,  # 0 and less mean: try without end
+            reconnect_time_wait=0,
+            connect_timeout=settings.connect_timeout,
+            ping_interval=PING_INTERVAL,
+            max_outstanding_pings=2,
+            error_cb=error.note,
+            inbox_prefix=settings.inbox_prefix,
+            user_credentials=None if settings.credentials is None else str(settings.credentials),
+            **options,
+        )
+    except (nats.errors.Error, OSError) as failure:
+        names = ", ".join(hide_login(server) for server in servers)
+        raise BrokerUnavailable(f"no broker at {names}: {error.describe(str(failure))}") from failure
+
+
+def parse_servers(url: str) -> list[str]:
+    """Return the URLs in a comma-separated list of them.
+
+    Raises:
+        SetupError: one is none that a producer can connect to.
+    """
+    servers = [server.strip() for server in url.split(",")]
+    for server in servers:
+        try:
+            parts = urlsplit(server)
+            valid = parts.scheme in {"nats", "tls"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            valid = False
+        if not valid:
+            raise SetupError(f"{hide_login(server)!r} is not a NATS URL: nats://host:4222 or tls://host:4222")
+    return servers
+
+
+def hide_login(url: str) -> str:
+    """Return `url` without user, password or token, as it may stand in logs."""
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

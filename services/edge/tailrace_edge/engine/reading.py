@@ -1,0 +1,69 @@
+"""Readings: one pass over JetStream for all subscribers that are older than the tail and close to each other."""
+
+from collections.abc import Collection, Iterable
+
+from tailrace_protocol.patterns import cover_patterns
+
+from tailrace_edge.engine.subscriber import Subscriber
+
+_FILTER_LIMIT = 32
+"""Patterns up to which the broker filters; beyond, reading everything once is cheaper."""
+
+_NEAR = 10_000
+"""Messages nobody minds the broker passing over on behalf of others."""
+
+
+class Reading:
+    """One pass over the log, from `after` to the start of the tail.
+
+    Attributes:
+        after: the first message wanted is the next one after this sequence.
+        patterns: as paths; None for every message.
+        members: whom it serves. One that does not take what it is given drops out.
+        reached: what they have been given so far.
+        until: it is complete once a message with this sequence or a higher one has come. Replicas apply in
+            order, so that proves that none before it was missing, however stale the replica that answered.
+        covers: the sequence up to which nothing more is stored once it is complete.
+    """
+
+    __slots__ = ("after", "covers", "members", "patterns", "reached", "until")
+
+    def __init__(self, members: Iterable[Subscriber], *, covers: int) -> None:
+        """Plan a pass for `members` up to `covers`; `until` is for the reader to set."""
+        self.members = dict.fromkeys(members)
+        self.after = min(member.cursor for member in self.members)
+        self.patterns = _merge_patterns(self.members)
+        self.reached = self.after
+        self.covers = covers
+        self.until = covers
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything up to `covers` has come."""
+        return self.reached >= self.until
+
+    def takes(self, subscriber: Subscriber) -> bool:
+        """Return whether a subscriber that comes later can still be served by this pass."""
+        return self.patterns is None and self.reached <= subscriber.cursor
+
+
+def choose_members(cold: Collection[Subscriber], start: int) -> list[Subscriber]:
+    """Return the one that has waited longest and those for whom one pass with it costs little more.
+
+    Args:
+        cold: who waits, longest first.
+        start: of the tail, where the pass ends.
+    """
+    distance = start - next(iter(cold)).cursor
+    return [
+        subscriber for subscriber in cold if distance / 2 - _NEAR <= start - subscriber.cursor <= distance * 2 + _NEAR
+    ]
+
+
+def _merge_patterns(members: Iterable[Subscriber]) -> list[str] | None:
+    patterns: dict[str, None] = {}
+    for member in members:
+        patterns |= dict.fromkeys(member.group.interest.patterns)
+        if len(patterns) > _FILTER_LIMIT:
+            return None
+    return cover_patterns(list(patterns))
