@@ -246,23 +246,33 @@ class Engine:
     def feed(self, reading: Reading, entries: Sequence[Entry], now: float) -> list[Write]:
         """Take in what a reading brought, in order, none between left out that its patterns match.
 
+        Members that have not taken all of what came before drop out and wait for another reading.
+
         Returns:
-            What to write to whom.
+            What to write to whom. As long as the reading is `lagging`, `catch_up` may bring more.
         """
         if reading not in self._places.readings or not entries:
             return []
+        for subscriber in [member for member in reading.members if member.cursor < reading.reached]:
+            del reading.members[subscriber]
+            if subscriber.place is Place.READING:
+                self._places.move(subscriber, Place.READY)
+        reading.hold(entries)
+        return self.catch_up(reading, now)
+
+    def catch_up(self, reading: Reading, now: float) -> list[Write]:
+        """Return what to write to those members of a reading that take again what it holds for them."""
         groups: dict[Group, list[Subscriber]] = {}
         for subscriber in list(reading.members):
             if subscriber.place is Place.READING:
                 groups.setdefault(subscriber.group, []).append(subscriber)
-            else:
+            elif subscriber.place is not Place.BLOCKED:
                 del reading.members[subscriber]
         found: dict[Group, list[Entry]] = {}
-        for entry in entries:
+        for entry in reading.held:
             for group in self._hub.match(entry.path):
                 if group in groups and group.notices(entry):
                     found.setdefault(group, []).append(entry)
-        reading.reached = entries[-1].sequence
         writes: list[Write] = []
         for group, members in groups.items():
             writes += self._serving.serve_reading(members, found.get(group, ()), reading.reached, now)

@@ -1,10 +1,11 @@
 """Readings: one pass over JetStream for all subscribers that are older than the tail and close to each other."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from tailrace_protocol.patterns import cover_patterns
 
-from tailrace_edge.engine.subscriber import Subscriber
+from tailrace_edge.engine.entry import Entry
+from tailrace_edge.engine.subscriber import Place, Subscriber
 
 _FILTER_LIMIT = 32
 """Patterns up to which the broker filters; beyond, reading everything once is cheaper."""
@@ -19,23 +20,28 @@ class Reading:
     Attributes:
         after: the first message wanted is the next one after this sequence.
         patterns: as paths; None for every message.
-        members: whom it serves. One that does not take what it is given drops out.
-        reached: what they have been given so far.
+        members: whom it serves. One that takes too long to take what it is given drops out.
+        held: what came last, kept for members that could not take all of it at once.
+        held_after: the sequence before it.
+        reached: the sequence it reaches to.
         until: it is complete once a message with this sequence or a higher one has come. Replicas apply in
             order, so that proves that none before it was missing, however stale the replica that answered.
         covers: the sequence up to which nothing more is stored once it is complete.
     """
 
-    __slots__ = ("after", "covers", "members", "patterns", "reached", "until")
+    __slots__ = ("_groups", "after", "covers", "held", "held_after", "members", "patterns", "reached", "until")
 
     def __init__(self, members: Iterable[Subscriber], *, covers: int) -> None:
         """Plan a pass for `members` up to `covers`; `until` is for the reader to set."""
         self.members = dict.fromkeys(members)
         self.after = min(member.cursor for member in self.members)
         self.patterns = _merge_patterns(self.members)
+        self.held: Sequence[Entry] = ()
+        self.held_after = self.after
         self.reached = self.after
         self.covers = covers
         self.until = covers
+        self._groups = {member.group for member in self.members}
 
     @property
     def complete(self) -> bool:
@@ -44,7 +50,20 @@ class Reading:
 
     def takes(self, subscriber: Subscriber) -> bool:
         """Return whether a subscriber that comes later can still be served by this pass."""
-        return self.patterns is None and self.reached <= subscriber.cursor
+        return self.held_after <= subscriber.cursor and (self.patterns is None or subscriber.group in self._groups)
+
+    def hold(self, entries: Sequence[Entry]) -> None:
+        """Take in what came next, in place of what came before."""
+        self.held = entries
+        self.held_after = self.reached
+        self.reached = entries[-1].sequence
+
+    @property
+    def lagging(self) -> bool:
+        """Whether a member still has to take some of what is held."""
+        return any(
+            member.cursor < self.reached and member.place in (Place.READING, Place.BLOCKED) for member in self.members
+        )
 
 
 def choose_members(cold: Collection[Subscriber], start: int) -> list[Subscriber]:

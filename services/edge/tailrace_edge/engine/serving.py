@@ -137,8 +137,6 @@ class Serving:
         draft = Draft(subscriber.group.interest.form)
         left = [entry for entry in entries if entry.sequence > subscriber.cursor]
         ended = self._write(subscriber, left, reached, draft, now)
-        if subscriber.cursor < reached:
-            self._places.move(subscriber, Place.READY)
         batch = draft.finish(last=ended)
         return [] if batch is None else [([subscriber], batch)]
 
