@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.broker import Broker, Cluster, create_stream, pick_ports
+
+# Tests run on busy machines: nothing is bounded in time.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

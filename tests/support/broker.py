@@ -129,7 +129,11 @@ async def connect(url: str) -> Client:
         on=(OSError, nats.errors.Error), attempts=None, timeout=30, wait_max=0.2
     ):
         with attempt:
-            return await nats.connect(url.split(","), allow_reconnect=True, error_cb=_ignore)
+            return await nats.connect(
+                url.split(","),
+                reconnect_time_wait=0.05,  # type: ignore[arg-type]  # it is only slept for
+                error_cb=_ignore,
+            )
     raise AssertionError("unreachable")
 
 

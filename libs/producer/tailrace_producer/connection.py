@@ -6,9 +6,9 @@ receive path costs some 30 us a message, the parser here 1 us. What that parser 
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -84,14 +84,14 @@ _info_decoder = msgspec.json.Decoder(_StreamInfo)
 _answer_decoder = msgspec.json.Decoder(_Answer)
 
 
-class AckParser(Parser):  # type: ignore[misc]  # nats-py's classes are not typed
+class AckParser(Parser):
     """Takes acknowledgements straight from the bytes received, and leaves the rest to nats-py's parser."""
 
     def __init__(self, client: Client, inbox: str, on_acks: Callable[[Sequence[Ack]], None]) -> None:
         super().__init__(client)
         self._on_acks = on_acks
         self._start = b"MSG %b." % inbox.encode()
-        # As nats-server writes it: {"stream":"EVENTS", "seq":17,"duplicate": true}
+        # As nats-server writes it: {"stream":"EVENTS","seq":17,"duplicate": true}
         self._ack = re.compile(
             re.escape(self._start) + rb'(\d+) \d+ \d+\r\n\{"stream":"[^"\r\n]*", ?(?:"domain":"[^"\r\n]*", ?)?"seq":'
             rb'(\d+)(, ?"duplicate": ?true)?\}\r\n'
@@ -134,13 +134,17 @@ class Connection:
     def __init__(self, client: Client, error: "_LastError") -> None:
         self._client = client
         self._error = error
+        self._transport: Any = client._transport  # noqa: SLF001  # publish() costs 50 us and two task switches
         # However a connection of nats-py ends, this task ends with it; its callbacks are not called on every path.
-        self.lost: asyncio.Task[None] = client._reading_task  # noqa: SLF001  # no public sign covers every path
+        self.lost: asyncio.Task[None] | asyncio.Future[None] = client._reading_task or _done()  # noqa: SLF001  # see above
 
     def write(self, lines: list[bytes]) -> None:
-        """Send protocol lines in this tick, past nats-py's queue; nothing if the connection is lost."""
+        """Send protocol lines in this tick, past nats-py's queue; nothing if the connection is lost.
+
+        The first answer of `read_log` has to come before: it proves that the broker knows the inbox.
+        """
         if not self.lost.done():
-            self._client._transport.write(b"".join(lines))  # noqa: SLF001  # its publish costs 50 us and a task switch
+            self._transport.write(b"".join(lines))
 
     async def read_log(self, timeout: float) -> Log:
         """Ask for the log's stream.
@@ -164,13 +168,18 @@ class Connection:
         raise BrokerUnavailable(f"the stream {STREAM} is not available: {info.error.description}")
 
     @property
+    def discovered(self) -> list[str]:
+        """`host:port` of the other brokers of the cluster, as this one knows them."""
+        return [server.netloc for server in self._client.discovered_servers]
+
+    @property
     def trouble(self) -> str:
         """What the broker complained of last, such as a missing permission; empty if it did not."""
         return self._error.describe("")
 
     def fileno(self) -> int:
         """Return the file descriptor of the connection's socket."""
-        return int(self._client._transport._io_writer.get_extra_info("socket").fileno())  # noqa: SLF001  # for fork only
+        return int(self._transport._io_writer.get_extra_info("socket").fileno())  # noqa: SLF001  # for fork only
 
 
 class _LastError:
@@ -182,13 +191,16 @@ class _LastError:
     async def note(self, error: Exception) -> None:
         self._error = error
 
+    def forget(self) -> None:
+        self._error = None
+
     def describe(self, otherwise: str) -> str:
         if self._error is None:
             return otherwise
         return f"{type(self._error).__name__}: {self._error}"
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def connect(
     servers: Sequence[str],
     settings: Settings,
@@ -224,33 +236,41 @@ async def connect(
     client._ps = AckParser(client, inbox, on_acks)  # noqa: SLF001  # the one place where nats-py lets a parser in
     error = _LastError()
     try:
-        await _open(client, list(servers), settings, error)
-        await client.subscribe(f"{inbox}.*", cb=take_answer)
+        try:
+            await _open(client, list(servers), settings, error)
+            error.forget()
+            await client.subscribe(f"{inbox}.*", cb=take_answer)
+        except (nats.errors.Error, OSError) as failure:
+            names = ", ".join(hide_login(server) for server in servers)
+            raise BrokerUnavailable(f"no broker at {names}: {error.describe(str(failure))}") from failure
         yield Connection(client, error)
     finally:
-        await client.close()
+        with contextlib.suppress(OSError):  # the socket may be gone already
+            await client.close()
 
 
 async def _open(client: Client, servers: list[str], settings: Settings, error: _LastError) -> None:
     options: dict[str, Any] = {"tls": settings.tls} if settings.tls else {}
-    try:
-        await client.connect(
-            servers=servers,
-            name=settings.name,
-            allow_reconnect=False,
-            max_reconnect_attempts=1,  # 0 and less mean: try without end
-            reconnect_time_wait=0,
-            connect_timeout=settings.connect_timeout,
-            ping_interval=PING_INTERVAL,
-            max_outstanding_pings=2,
-            error_cb=error.note,
-            inbox_prefix=settings.inbox_prefix,
-            user_credentials=None if settings.credentials is None else str(settings.credentials),
-            **options,
-        )
-    except (nats.errors.Error, OSError) as failure:
-        names = ", ".join(hide_login(server) for server in servers)
-        raise BrokerUnavailable(f"no broker at {names}: {error.describe(str(failure))}") from failure
+    await client.connect(
+        servers=servers,
+        name=settings.name,
+        allow_reconnect=False,
+        max_reconnect_attempts=1,  # 0 and less mean: try without end
+        reconnect_time_wait=0,
+        connect_timeout=settings.connect_timeout,  # type: ignore[arg-type]  # nats-py hands floats on as they are
+        ping_interval=PING_INTERVAL,
+        max_outstanding_pings=2,
+        error_cb=error.note,
+        inbox_prefix=settings.inbox_prefix,
+        user_credentials=None if settings.credentials is None else str(settings.credentials),
+        **options,
+    )
+
+
+def _done() -> asyncio.Future[None]:
+    future = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
 
 
 def parse_servers(url: str) -> list[str]:
@@ -269,6 +289,16 @@ def parse_servers(url: str) -> list[str]:
         if not valid:
             raise SetupError(f"{hide_login(server)!r} is not a NATS URL: nats://host:4222 or tls://host:4222")
     return servers
+
+
+def add_servers(servers: list[str], discovered: list[str]) -> list[str]:
+    """Return `servers` and the `host:port`s of `discovered` that are not among them, with the first one's login."""
+    known = {urlsplit(server).netloc.rpartition("@")[2] for server in servers}
+    first = urlsplit(servers[0])
+    login, at, _ = first.netloc.rpartition("@")
+    return servers + [
+        first._replace(netloc=f"{login}{at}{netloc}").geturl() for netloc in discovered if netloc not in known
+    ]
 
 
 def hide_login(url: str) -> str:

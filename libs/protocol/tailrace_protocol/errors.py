@@ -17,7 +17,7 @@ TailraceError
 ├── StreamError: a stream cannot be read or carried on
 │   ├── EdgeUnavailable
 │   ├── EdgeRefused
-│   ├── NotFound
+│   │   └── NotFound
 │   └── MalformedStream
 └── SetupError: a program was started with settings that cannot work
 """

@@ -188,7 +188,7 @@ def decode_line(line: bytes | str, event_id: str = "") -> Event:
     """
     try:
         fields = _decode_fields(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedStream(f"the line {line[:80]!r} is not an event: {error}") from error
     return Event(fields.id or event_id, fields.topic, fields.type, fields.time, fields.data)
 

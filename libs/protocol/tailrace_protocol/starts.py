@@ -60,7 +60,7 @@ def _parse_time(text: str) -> datetime:
         time = msgspec.convert(candidate, datetime)
         if time.tzinfo is not None:
             return time.astimezone(UTC)
-    except (msgspec.ValidationError, OverflowError):
+    except (msgspec.ValidationError, OverflowError, UnicodeEncodeError):
         pass
     raise InvalidStart(
         f"{text[:64]!r} is no start: use now, last, start, an event id, "

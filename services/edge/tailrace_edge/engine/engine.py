@@ -81,8 +81,7 @@ class Engine:
                     noticed.setdefault(group, []).append(entry)
         self.log.head = entries[-1].sequence
         self.counts.events += len(entries)
-        for subscriber in [ahead for ahead in self._places.ahead if ahead.cursor <= self.log.head]:
-            self._places.move(subscriber, Place.READY)
+        self._places.reach(self.log.head)
         writes: list[tuple[Group, Batch]] = []
         for group, found in noticed.items():
             if group.interest.shared:
@@ -102,6 +101,7 @@ class Engine:
             if subscriber.place in (Place.LIVE, Place.WAITING):
                 subscriber.cursor = behind
                 self._places.move(subscriber, Place.READY)
+        self._places.reach(sequence)
 
     def settle(self, first: int, last: int) -> None:
         """Learn from the stream's leader what the log holds: its oldest and its newest sequence."""
@@ -134,26 +134,27 @@ class Engine:
             now: the time.
             retry: milliseconds the client is to wait when the connection is lost.
             head: bytes that go out before the first event.
-            snapshot: the newest entry of each topic, in order, to be served before what follows `cursor`.
+            snapshot: the newest entry of each topic, in order, to be served before what follows `cursor`; without
+                any, the stream simply begins there.
             watch: with `until=terminal`, the jobs to wait for.
         """
         subscriber.group = self._hub.join(interest)
         subscriber.watch = watch
-        subscriber.told = cursor
+        subscriber.told = snapshot[-1].sequence if snapshot else cursor
         subscriber.told_at = now
         if mode is Mode.RESUMED and cursor + 1 < self.log.oldest:
             mode = Mode.GAP
         here = self.log.position(cursor)
         opening = Open(mode, str(here), self._limits.heartbeat, self.name)
         # Without an id in it, a client cut off within the snapshot asks for the snapshot again.
-        at = here if snapshot is None else None
+        at = None if snapshot else here
         subscriber.preface = head + encode_control(opening, interest.form, at, retry)
         if mode is Mode.RESET:
             subscriber.preface += encode_control(Reset(ResetReason.EPOCH, str(here)), interest.form, at)
             self.counts.resets += 1
-        subscriber.snapshot = snapshot
+        subscriber.snapshot = snapshot or None
         subscriber.snapshot_end = cursor
-        subscriber.cursor = cursor if snapshot is None else 0
+        subscriber.cursor = 0 if snapshot else cursor
         if cursor < self.log.head:
             self.counts.replays["tail" if cursor >= self.log.tail.start - 1 else "jetstream"] += 1
         self._subscribers[subscriber] = None
@@ -170,6 +171,7 @@ class Engine:
         rest, cursor, complete = batch.cut(written)
         if subscriber.place in (Place.LIVE, Place.WAITING, Place.PACED) and subscriber.fell_at is None:
             subscriber.fell_at = now
+            subscriber.conflated = 0
         subscriber.cursor = cursor
         subscriber.blocked_at = now
         self._places.move(subscriber, Place.BLOCKED)
@@ -239,6 +241,11 @@ class Engine:
 
     # What to read
 
+    @property
+    def waits_for_reading(self) -> bool:
+        """Whether `plan_reading` has one to perform."""
+        return bool(self._places.cold)
+
     def plan_reading(self) -> Reading | None:
         """Return a reading to perform for those older than the tail; None if nobody waits for one."""
         return self._places.plan_reading(self.log.tail.start)
@@ -275,13 +282,19 @@ class Engine:
                     found.setdefault(group, []).append(entry)
         writes: list[Write] = []
         for group, members in groups.items():
-            writes += self._serving.serve_reading(members, found.get(group, ()), reading.reached, now)
+            writes += self._serving.serve_reading(members, found.get(group, ()), reading, now)
         for subscribers, batch in writes:
             self._count(len(subscribers), batch)
         return writes
 
     def end_reading(self, reading: Reading) -> None:
         """Learn that a reading is over. Those it has brought up to the tail go on there, others wait for another."""
+        if reading not in self._places.readings:
+            return
+        for subscriber in reading.members:
+            # Who did not take all of it, or has to be told of a gap, is not there yet.
+            if reading.complete and subscriber.cursor >= reading.reached and subscriber.cursor + 1 >= self.log.oldest:
+                subscriber.cursor = max(subscriber.cursor, reading.covers)
         self._places.end_reading(reading)
 
     # Counting
@@ -295,15 +308,17 @@ class Engine:
         """Return how many of them are at the head."""
         return sum(len(group.live) + len(group.waiting) for group in self._hub)
 
-    def count_behind(self) -> int:
-        """Return how many of them are not."""
-        return len(self._subscribers) - self.count_live()
+    def count_subscribers(self) -> int:
+        """Return how many there are."""
+        return len(self._subscribers)
 
     def _reset(self, subscriber: Subscriber, why: ResetReason) -> None:
         here = self.log.position(self.log.head)
         subscriber.preface += encode_control(Reset(why, str(here)), subscriber.group.interest.form, here)
         subscriber.snapshot = None
         subscriber.cursor = subscriber.told = self.log.head
+        if subscriber.watch is not None and why is ResetReason.EPOCH:
+            subscriber.watch = Watch(subscriber.group.interest.patterns, self.log.head, {})
         if subscriber.place is not Place.BLOCKED:
             self._places.move(subscriber, Place.READY)
         self.counts.resets += 1

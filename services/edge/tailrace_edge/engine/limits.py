@@ -20,6 +20,6 @@ class Limits(NamedTuple):
     heartbeat: float = 15.0
     cursor_interval: float = 30.0
     lag_after: float = 1.0
-    slow_after: float = 60.0
+    slow_after: float = 180.0
     batch_events: int = 512
     batch_bytes: int = 256 << 10

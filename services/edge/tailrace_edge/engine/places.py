@@ -52,6 +52,11 @@ class Places:
         """When the next paced subscriber is due; None if there is none."""
         return self._paced[0][0] if self._paced else None
 
+    def reach(self, head: int) -> None:
+        """Make those ready whose cursors `head` has reached."""
+        for subscriber in [ahead for ahead in self.ahead if ahead.cursor <= head]:
+            self.move(subscriber, Place.READY)
+
     def plan_reading(self, tail_start: int) -> Reading | None:
         """Return a reading for those that wait for one; None if nobody does."""
         if not self.cold:
@@ -63,14 +68,10 @@ class Places:
         return reading
 
     def end_reading(self, reading: Reading) -> None:
-        """Let a reading go. Those it has brought up to the tail go on there, the others wait for another."""
-        if reading not in self.readings:
-            return
+        """Let a reading go, and those it served go on from where they are."""
         del self.readings[reading]
         for subscriber in reading.members:
             if subscriber.place is Place.READING:
-                if reading.complete:
-                    subscriber.cursor = max(subscriber.cursor, reading.covers)
                 self.move(subscriber, Place.READY)
 
     def drop_readings(self) -> None:

@@ -13,7 +13,11 @@ from tailrace_edge.engine.hub import Group
 from tailrace_edge.engine.limits import Limits
 from tailrace_edge.engine.log import Log
 from tailrace_edge.engine.places import Places
+from tailrace_edge.engine.reading import Reading
 from tailrace_edge.engine.subscriber import Place, Subscriber, Watch
+
+_CONFLATED_READS = 8
+"""Further reads of the tail in one serving with `max_rate`."""
 
 Write = tuple[list[Subscriber], Batch]
 """A batch, and those it is to be written to."""
@@ -57,31 +61,32 @@ class Serving:
             self._places.move(subscriber, Place.READY if subscriber.due <= now else Place.PACED)
 
     def serve_reading(
-        self, subscribers: list[Subscriber], entries: Sequence[Entry], reached: int, now: float
+        self, subscribers: list[Subscriber], entries: Sequence[Entry], reading: Reading, now: float
     ) -> list[Write]:
         """Return what to write to members of a reading that are all of one group.
 
         Args:
             subscribers: the members.
-            entries: what the reading brought of what their group notices.
-            reached: how far it has come.
+            entries: what the reading holds of what their group notices.
+            reading: the reading.
             now: the time.
         """
         group = subscribers[0].group
+        oldest = self._log.oldest
         together = [
             subscriber
             for subscriber in subscribers
-            if entries and group.interest.shared and subscriber.cursor < entries[0].sequence
+            if entries and group.interest.shared and oldest - 1 <= subscriber.cursor < entries[0].sequence
         ]
         writes: list[Write] = []
         if together:
             writes.append((together, _join(group, entries)))
             for subscriber in together:
-                subscriber.cursor = reached
+                subscriber.cursor = reading.reached
                 subscriber.told = entries[-1].sequence
         for subscriber in subscribers:
-            if subscriber.cursor < reached:
-                writes += self._serve_alone(subscriber, entries, reached, now)
+            if subscriber.cursor < reading.reached:
+                writes += self._serve_alone(subscriber, entries, reading, now)
         return writes
 
     def beat(self, subscriber: Subscriber, now: float) -> bytes | None:
@@ -117,10 +122,11 @@ class Serving:
         if place is not Place.READY:
             self._places.move(subscriber, place)
             return False
-        patterns = subscriber.group.interest.patterns
-        entries, reached = log.tail.read(patterns, subscriber.cursor, self._limits.batch_events)
+        if subscriber.watch is not None:
+            self._see_passed(subscriber.watch, subscriber)
+        entries, reached = self._read_tail(subscriber)
         ended = self._write(subscriber, entries, log.head if reached is None else reached, draft, now)
-        if subscriber.cursor == log.head:
+        if subscriber.cursor == log.head and not ended:
             self._arrive(subscriber, draft, now)
         else:
             self._places.move(subscriber, Place.READY)
@@ -133,10 +139,42 @@ class Serving:
             return Place.COLD
         return Place.PACED if now < subscriber.due else Place.READY
 
-    def _serve_alone(self, subscriber: Subscriber, entries: Sequence[Entry], reached: int, now: float) -> list[Write]:
+    def _read_tail(self, subscriber: Subscriber) -> tuple[list[Entry], int | None]:
+        """Return what comes next, see `Tail.read`."""
+        interest = subscriber.group.interest
+        tail = self._log.tail
+        entries, reached = tail.read(interest.patterns, subscriber.cursor, self._limits.batch_events)
+        if interest.max_rate is not None:
+            # Most of it is left out: to keep up with any log, one serving has to look far ahead.
+            for _ in range(_CONFLATED_READS):
+                if reached is None:
+                    break
+                more, reached = tail.read(interest.patterns, reached, self._limits.batch_events)
+                entries += more
+        return entries, reached
+
+    def _see_passed(self, watch: Watch, subscriber: Subscriber) -> None:
+        """Have a watch see what its client got elsewhere, after what this edge knew when the stream began."""
+        tail = self._log.tail
+        while watch.since < subscriber.cursor and not watch.ended:
+            after = max(watch.since, tail.start - 1)
+            entries, reached = tail.read(subscriber.group.interest.patterns, after, self._limits.batch_events)
+            for entry in entries:
+                if entry.sequence <= subscriber.cursor:
+                    watch.see(entry)
+            watch.pass_over(subscriber.cursor if reached is None else min(reached, subscriber.cursor))
+
+    def _serve_alone(
+        self, subscriber: Subscriber, entries: Sequence[Entry], reading: Reading, now: float
+    ) -> list[Write]:
         draft = Draft(subscriber.group.interest.form)
+        if subscriber.cursor + 1 < self._log.oldest:
+            # Retention went on while the reading did. What it brings next was stored still.
+            following = next(entry.sequence for entry in reading.held if entry.sequence > subscriber.cursor)
+            if following > subscriber.cursor + 1:
+                self._tell_gap(subscriber, min(self._log.oldest, following) - 1, draft)
         left = [entry for entry in entries if entry.sequence > subscriber.cursor]
-        ended = self._write(subscriber, left, reached, draft, now)
+        ended = self._write(subscriber, left, reading.reached, draft, now)
         batch = draft.finish(last=ended)
         return [] if batch is None else [([subscriber], batch)]
 
@@ -148,11 +186,13 @@ class Serving:
             entries, reached, ended = _watch(subscriber.watch, entries, reached)
         found = [entry for entry in entries if group.wants(entry)]
         if group.interest.max_rate is not None:
-            found = _conflate(subscriber, found, now + 1 / group.interest.max_rate)
+            found = _conflate(subscriber, found)
         subscriber.cursor = draft.add_entries(found, reached, self._limits.batch_bytes)
         if found:
-            subscriber.told = subscriber.cursor
+            subscriber.told = min(found[-1].sequence, subscriber.cursor)
             subscriber.told_at = now
+            if group.interest.max_rate is not None and subscriber.cursor == self._log.head:
+                subscriber.due = now + 1 / group.interest.max_rate
         if not ended or subscriber.cursor < reached:
             return False
         draft.add(encode_control(Closing(CloseReason.FINISHED), group.interest.form), reached)
@@ -184,17 +224,17 @@ def _join(group: Group, entries: Sequence[Entry]) -> Batch:
 
 
 def _watch(watch: Watch, entries: Sequence[Entry], reached: int) -> tuple[Sequence[Entry], int, bool]:
-    for index, entry in enumerate(entries):
+    """Return what is to be delivered, up to where, and whether the stream ends there."""
+    for entry in entries:
         watch.see(entry)
-        if watch.ended and entry.sequence >= watch.since:
-            return entries[: index + 1], entry.sequence, True
-    return entries, reached, watch.ended and reached >= watch.since
+    watch.pass_over(reached)
+    if not watch.ended or reached < watch.since:
+        return entries, reached, False
+    return [entry for entry in entries if entry.sequence <= watch.since], watch.since, True
 
 
-def _conflate(subscriber: Subscriber, entries: Sequence[Entry], due: float) -> list[Entry]:
+def _conflate(subscriber: Subscriber, entries: Sequence[Entry]) -> list[Entry]:
     newest = {entry.path: entry for entry in entries if not entry.terminal}
     kept = [entry for entry in entries if entry.terminal or newest[entry.path] is entry]
     subscriber.conflated += len(entries) - len(kept)
-    if kept:
-        subscriber.due = due
     return kept

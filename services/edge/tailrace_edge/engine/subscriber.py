@@ -41,7 +41,7 @@ class Watch:
     """The jobs a subscriber with `until=terminal` waits for.
 
     Attributes:
-        since: up to this sequence it is already known how the jobs stand.
+        since: up to this sequence it is known how the jobs stand, and once all have ended, where the last one did.
         open: paths of jobs that have not ended.
         seen: whether there was any job at all.
     """
@@ -69,7 +69,10 @@ class Watch:
         return self.seen and not self.open
 
     def see(self, entry: Entry) -> None:
-        """Take note of an event that is being delivered. Seeing it again changes nothing."""
+        """Take note of an event that is being delivered. Seeing it again changes nothing, nor what comes after all."""
+        if self.ended or entry.sequence <= self.since:
+            return
+        self.since = entry.sequence
         if not self._is_job(entry.path):
             return
         self.seen = True
@@ -77,6 +80,11 @@ class Watch:
             self.open.discard(entry.path)
         else:
             self.open.add(entry.path)
+
+    def pass_over(self, sequence: int) -> None:
+        """Take note that up to `sequence`, there was nothing else."""
+        if not self.ended:
+            self.since = max(self.since, sequence)
 
     def _is_job(self, path: str) -> bool:
         if path in self._exact:

@@ -1,6 +1,6 @@
 """The tail: the newest part of the log, in memory within a budget, indexed by topic."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Any
@@ -53,6 +53,9 @@ class _Run:
     def read_after(self, cursor: int, limit: int) -> list[Entry]:
         index = self._index_after(cursor)
         return self._entries[index : index + limit]
+
+    def find_time(self, stored_at: int) -> Entry:
+        return self._entries[bisect_left(self._entries, stored_at, lo=self._start, key=attrgetter("stored_at"))]
 
     def _index_after(self, cursor: int) -> int:
         if not self or self.last.sequence <= cursor:
@@ -112,9 +115,9 @@ class Tail:
         """Return the sequence of the first entry stored at that time or later, if the tail reaches back so far."""
         if not self._entries or self._entries.first.stored_at >= stored_at:
             return None
-        later = self._entries.read_after(0, len(self._entries))
-        index = bisect_right(later, stored_at - 1, key=attrgetter("stored_at"))
-        return later[index].sequence if index < len(later) else self._entries.last.sequence + 1
+        if self._entries.last.stored_at < stored_at:
+            return self._entries.last.sequence + 1
+        return self._entries.find_time(stored_at).sequence
 
     def read(self, patterns: Sequence[str], cursor: int, limit: int) -> tuple[list[Entry], int | None]:
         """Return entries that `patterns` match, in order, from the first after `cursor`.

@@ -1,0 +1,216 @@
+"""The producer for code without an event loop: scripts, threads, Celery, Django."""
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Coroutine, Iterable
+from concurrent.futures import Future
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import structlog
+from tailrace_protocol.errors import ProducerClosed, PublishError
+from tailrace_protocol.events import MESSAGE
+from tailrace_protocol.tenants import DEFAULT_TENANT
+
+from tailrace_producer.core import AnyEvent, Batch, Core, NewEvent
+from tailrace_producer.job import SyncJob
+from tailrace_producer.producer import DEFAULT_URL, PUBLISH_TIMEOUT
+from tailrace_producer.publisher import Outcome
+from tailrace_producer.settings import Settings
+
+_log = structlog.get_logger("tailrace.producer")
+
+T = TypeVar("T")
+
+
+class _Worker:
+    """A core, and the thread with the event loop that it lives in."""
+
+    def __init__(self, url: str, tenant: str, settings: Settings) -> None:
+        self.core = Core(url, tenant, settings)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="tailrace-producer", daemon=True)
+        started = threading.Event()
+        self._loop.call_soon(self.core.start, self._loop)
+        self._loop.call_soon(started.set)
+        self._thread.start()
+        started.wait()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run `coroutine` in the worker's thread, and return what it returns."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def close(self) -> None:
+        try:
+            self.run(self.core.close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def abandon(self) -> None:
+        """Let go of the connection in a forked process, without a word to the broker: it is the parent's."""
+        descriptor = self.core.publisher.fileno()
+        if descriptor is not None:
+            with open(os.devnull, "rb") as nowhere:
+                os.dup2(nowhere.fileno(), descriptor)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+
+class SyncProducer:
+    """Publishes events and reports progress, from any thread.
+
+    A thread of its own does the work; it starts and connects when the producer is first used. A process forked from
+    this one gets its own, and what waits here is published by this process alone. At the exit of the interpreter what
+    waits is published, for at most `Settings.close_timeout` seconds. Use one for the whole process.
+
+    Args:
+        url: of the broker, or several of a cluster, separated by commas.
+        tenant: whose events these are.
+        settings: limits, timeouts, logins.
+
+    Raises:
+        SetupError: the URL is none.
+        InvalidTenant: the tenant's name breaks the rules.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, *, tenant: str = DEFAULT_TENANT, settings: Settings | None = None
+    ) -> None:
+        self._make_worker = partial(_Worker, url, tenant, settings or Settings())
+        Core(url, tenant, settings or Settings())  # tells of mistakes now and not at the first event
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except PublishError as failure:
+            if error is None:
+                raise
+            _log.error("events lost", reason=str(failure))
+
+    def publish(
+        self,
+        topic: str,
+        data: Any = None,
+        *,
+        type: str = MESSAGE,
+        id: str | None = None,
+        timeout: float | None = PUBLISH_TIMEOUT,
+    ) -> str:
+        """Publish an event, and return its event id once it is stored. As `Producer.publish`."""
+        future: Future[str] = Future()
+        self._core.publisher.submit(topic, data, type, event_key=id, timeout=timeout, settle=partial(_settle, future))
+        return future.result()
+
+    def publish_many(self, events: Iterable[AnyEvent], *, timeout: float | None = PUBLISH_TIMEOUT) -> list[str]:
+        """Publish events in order, and return their event ids once all are stored. As `Producer.publish_many`."""
+        worker = self._started
+        publisher = worker.core.publisher
+        batch = Batch(publisher, timeout)
+        for event in events:
+            if publisher.crowded:
+                worker.run(publisher.wait_for_room())
+            batch.submit(event)
+        worker.run(publisher.wait_settled(batch.last))
+        return batch.take_ids()
+
+    def enqueue(self, topic: str, data: Any = None, *, type: str = MESSAGE, id: str | None = None) -> None:
+        """Publish an event without waiting. As `Producer.enqueue`."""
+        self._core.enqueue(NewEvent(topic, data, type, id))
+
+    def job(
+        self,
+        id: str,
+        *,
+        user: str | None = None,
+        title: str | None = None,
+        total: float | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> SyncJob:
+        """Return a job that reports its progress, to be entered with `with`. As `Producer.job`."""
+        return self._core.make_job(SyncJob, id, user, title, total, metadata)
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Return when all events taken up to now have an outcome. As `Producer.flush`."""
+        worker = self._started
+        worker.run(worker.core.flush(timeout))
+
+    def close(self) -> None:
+        """Flush for at most `Settings.close_timeout` seconds, and disconnect. As `Producer.close`."""
+        with self._lock:
+            worker, self._worker, self._closed = self._worker, None, True
+        _started.discard(self)
+        if worker is not None:
+            worker.close()
+
+    @property
+    def _started(self) -> _Worker:
+        worker = self._worker
+        if worker is not None:
+            return worker
+        with self._lock:
+            if self._closed:
+                raise ProducerClosed("the producer is closed; events have to be published before")
+            if self._worker is None:
+                self._worker = self._make_worker()
+                _started.add(self)
+            return self._worker
+
+    @property
+    def _core(self) -> Core:
+        return self._started.core
+
+    def _forget(self) -> None:
+        """Start anew in a forked process. The parent's threads do not exist here, but their locks may be held."""
+        self._lock = threading.Lock()
+        if self._worker is not None:
+            self._worker.abandon()
+            _abandoned.append(self._worker)
+            self._worker = None
+
+
+_started: set[SyncProducer] = set()
+"""Those with a thread; they have to be closed at exit, whoever else remembers them."""
+
+_abandoned: list[_Worker] = []
+"""The parent's, kept for ever: finalizing an event loop would act on descriptors that the parent uses."""
+
+
+def _forget_all() -> None:
+    for producer in list(_started):
+        producer._forget()  # noqa: SLF001  # this module's own
+    _started.clear()
+
+
+def _close_all() -> None:
+    for producer in list(_started):
+        try:
+            producer.close()
+        except PublishError as error:
+            _log.error("events lost", reason=str(error))
+
+
+def _settle(future: Future[str], outcome: Outcome) -> None:
+    if isinstance(outcome, PublishError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+os.register_at_fork(after_in_child=_forget_all)
+atexit.register(_close_all)

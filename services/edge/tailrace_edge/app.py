@@ -1,0 +1,43 @@
+"""The app: routes and errors, around one edge."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+
+from tailrace_edge import metrics
+from tailrace_edge.edge import Edge
+from tailrace_edge.problems import install_problems
+from tailrace_edge.routes import events, history, jobs, operations, topics
+from tailrace_edge.settings import Settings
+from tailrace_edge.streams import StreamRoute
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the edge's app. `app.state.edge` starts and stops with its lifespan."""
+    edge = Edge(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        edge.start()
+        yield
+        await edge.stop()
+
+    app = FastAPI(title="Tailrace edge", version="0.1.0", lifespan=lifespan, redoc_url=None)
+    app.state.edge = edge
+    app.state.registry = metrics.make_registry(edge)
+    install_problems(app)
+    # First, and an ASGI application of its own: it answers more requests than all others.
+    app.router.routes.insert(0, Route("/v1/{tenant}/events", StreamRoute(edge), methods=["GET"]))
+    for module in (events, topics, history, jobs, operations):
+        app.include_router(module.router)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id"],
+        )
+    return app

@@ -1,0 +1,336 @@
+"""The broker: one NATS connection and the JetStream calls an edge makes. The only module that imports nats."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from tailrace_protocol.errors import TailraceError
+from tailrace_protocol.positions import derive_epoch
+from tailrace_protocol.stream import GENERATION_KEY, STREAM, build_stream_config
+
+from tailrace_edge.wire import MessageParser, Receiver
+
+INFO_TIMEOUT = 0.5
+CREATE_TIMEOUT = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+class JetStreamUnavailable(TailraceError):
+    """The broker is away, or did not answer in time."""
+
+
+class JetStreamError(TailraceError):
+    """The broker refused a call.
+
+    Attributes:
+        code: HTTP-like status.
+        error_code: JetStream's own number.
+    """
+
+    def __init__(self, code: int, error_code: int, description: str) -> None:
+        super().__init__(f"JetStream answered {code}/{error_code}: {description}")
+        self.code = code
+        self.error_code = error_code
+
+
+class StreamState(NamedTuple):
+    """What the stream's leader says of the log.
+
+    Attributes:
+        created: when it was made.
+        generation: raised when its sequence was seen to go back.
+        first: its oldest sequence; one more than `last` if it is empty.
+        last: the newest sequence it ever gave out.
+        config: as it stands, for an update.
+    """
+
+    created: str
+    generation: int
+    first: int
+    last: int
+    config: dict[str, Any]
+
+    @property
+    def epoch(self) -> str:
+        """Its identity."""
+        return derive_epoch(STREAM, self.created, self.generation)
+
+
+class StoredMessage(NamedTuple):
+    """One message of the log, as the stream's leader has it."""
+
+    sequence: int
+    subject: str
+    payload: bytes
+    time: str
+
+
+class Listening:
+    """A subscription whose messages go straight to a receiver."""
+
+    def __init__(self, subscription: Subscription, receivers: dict[int, Receiver]) -> None:
+        self.subject: str = subscription.subject
+        self._subscription = subscription
+        self._receivers = receivers
+
+    async def close(self) -> None:
+        """End it. Messages still under way are ignored."""
+        self._receivers.pop(self._subscription._id, None)  # noqa: SLF001 - nats-py names the id nowhere else
+        try:
+            await self._subscription.unsubscribe()
+        except NatsError:
+            # The connection is gone, and the subscription with it.
+            _log.debug("unsubscribe failed", exc_info=True)
+
+
+class JetStream:
+    """The connection to the broker, which comes back by itself for as long as it takes."""
+
+    def __init__(self, url: str, *, name: str) -> None:
+        """Make a connection that `connect` opens.
+
+        Args:
+            url: of one or more servers, comma-separated, with user and password in them if needed.
+            name: the edge's, as the broker's monitoring shows it.
+        """
+        self._servers = [server.strip() for server in url.split(",")]
+        self._name = name
+        self._client = Client()
+        self._parser: MessageParser | None = None
+        self._numbers = itertools.count(1)
+        self._on_reconnect: list[Callable[[], None]] = []
+
+    async def connect(self) -> None:
+        """Connect, however long that takes."""
+        while True:
+            try:
+                await self._client.connect(
+                    servers=self._servers,
+                    name=self._name,
+                    connect_timeout=2,
+                    reconnect_time_wait=0.1,  # type: ignore[arg-type]  # it is only slept for
+                    max_reconnect_attempts=-1,
+                    ping_interval=1,
+                    max_outstanding_pings=2,
+                    error_cb=self._log_error,
+                    disconnected_cb=self._log_disconnect,
+                    reconnected_cb=self._tell_reconnect,
+                )
+                break
+            except (NatsError, OSError) as error:
+                _log.warning("broker not reached", servers=self._hosts(), error=_describe(error))
+                await asyncio.sleep(0.5)
+        stock = self._client._ps  # noqa: SLF001 - nats-py is pinned, and a test holds on to what is used here
+        self._parser = MessageParser(stock, self._client._process_msg)  # noqa: SLF001 - the same
+        self._client._ps = self._parser  # type: ignore[assignment]  # noqa: SLF001 - the same
+        _log.info("broker connected", server=_strip(self._client.connected_url))
+
+    async def close(self) -> None:
+        """Close the connection for good."""
+        if self._parser is not None:
+            await self._client.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands at the moment."""
+        return self._client.is_connected
+
+    def on_reconnect(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called after each time the connection came back."""
+        self._on_reconnect.append(callback)
+
+    # Messages
+
+    async def listen(self, receiver: Receiver, subject: str | None = None) -> Listening:
+        """Have all messages on a subject, a new inbox by default, go to `receiver`."""
+        if self._parser is None:
+            raise JetStreamUnavailable("there is no connection to the broker yet")
+        try:
+            subscription = await self._client.subscribe(subject or self._client.new_inbox(), cb=_ignore)
+        except NatsError as error:
+            raise JetStreamUnavailable(f"subscribing failed: {error}") from error
+        self._parser.receivers[subscription._id] = receiver  # noqa: SLF001 - nats-py names the id nowhere else
+        return Listening(subscription, self._parser.receivers)
+
+    async def publish(self, subject: str, payload: bytes = b"", reply: str = "") -> None:
+        """Send a plain NATS message."""
+        try:
+            await self._client.publish(subject, payload, reply=reply)
+        except NatsError as error:
+            raise JetStreamUnavailable(f"publishing failed: {error}") from error
+
+    def new_name(self, kind: str) -> str:
+        """Return a name for a consumer that no other one had."""
+        return f"{kind}-{self._name}-{next(self._numbers)}-{time.time_ns() // 1000:x}"
+
+    # JetStream
+
+    async def request(self, call: str, body: Any = None, *, timeout: float = INFO_TIMEOUT) -> dict[str, Any]:
+        """Return the answer of a call of the JetStream API.
+
+        Args:
+            call: without `$JS.API.`.
+            body: what JSON can carry; None for an empty one.
+            timeout: seconds.
+
+        Raises:
+            JetStreamUnavailable: nobody answered in time.
+            JetStreamError: the answer is an error.
+        """
+        payload = b"" if body is None else msgspec.json.encode(body)
+        try:
+            message = await self._client.request(f"$JS.API.{call}", payload, timeout=timeout)
+        except (NatsError, OSError) as error:
+            raise JetStreamUnavailable(f"no answer to {call}: {_describe(error)}") from error
+        answer: dict[str, Any] = msgspec.json.decode(message.data)
+        if (refusal := answer.get("error")) is not None:
+            raise JetStreamError(refusal["code"], refusal.get("err_code", 0), refusal.get("description", ""))
+        return answer
+
+    async def read_state(self) -> StreamState:
+        """Return what the stream's leader says of the log.
+
+        Raises:
+            JetStreamUnavailable: nobody answered in time.
+            JetStreamError: 404 if there is no stream; `tailrace init` creates it.
+        """
+        info = await self.request(f"STREAM.INFO.{STREAM}")
+        config: dict[str, Any] = info["config"]
+        state = info["state"]
+        try:
+            generation = int((config.get("metadata") or {}).get(GENERATION_KEY, "0"))
+        except ValueError:
+            generation = 0
+        last = state["last_seq"]
+        return StreamState(info["created"], generation, max(1, min(state["first_seq"], last + 1)), last, config)
+
+    async def raise_generation(self, state: StreamState) -> None:
+        """Give the log a new epoch, since its sequence went back."""
+        metadata = (state.config.get("metadata") or {}) | {GENERATION_KEY: str(state.generation + 1)}
+        await self.request(f"STREAM.UPDATE.{STREAM}", state.config | {"metadata": metadata}, timeout=CREATE_TIMEOUT)
+
+    async def read_message(self, **query: Any) -> StoredMessage | None:
+        """Return one message as the leader has it, which is never stale; None if there is none.
+
+        Args:
+            query: of `STREAM.MSG.GET`: `seq=5`, `seq=5, next_by_subj=">"`, `last_by_subj="events.acme.x"`.
+        """
+        try:
+            answer = await self.request(f"STREAM.MSG.GET.{STREAM}", query, timeout=CREATE_TIMEOUT)
+        except JetStreamError as error:
+            if error.code == 404:
+                return None
+            raise
+        message = answer["message"]
+        payload = base64.b64decode(message.get("data", ""))
+        return StoredMessage(message["seq"], message["subject"], payload, message["time"])
+
+    async def create_consumer(self, name: str, config: dict[str, Any]) -> dict[str, Any]:
+        """Create an ephemeral consumer in memory, without acknowledgements; return what the broker says of it."""
+        full = {"name": name, "ack_policy": "none", "mem_storage": True, "num_replicas": 1, "replay_policy": "instant"}
+        body = {"stream_name": STREAM, "config": full | config}
+        return await self.request(f"CONSUMER.CREATE.{STREAM}.{name}", body, timeout=CREATE_TIMEOUT)
+
+    async def delete_consumer(self, name: str) -> None:
+        """Delete a consumer; if that fails, it goes by itself once it is inactive for long enough."""
+        try:
+            await self.request(f"CONSUMER.DELETE.{STREAM}.{name}")
+        except (JetStreamUnavailable, JetStreamError) as error:
+            _log.debug("consumer not deleted", consumer=name, error=str(error))
+
+    async def publish_event(self, subject: str, payload: bytes, headers: dict[str, str]) -> int:
+        """Store a message, and return its sequence.
+
+        Raises:
+            JetStreamUnavailable: it is not known to be stored.
+            JetStreamError: the stream refused it.
+        """
+        try:
+            message = await self._client.request(subject, payload, timeout=CREATE_TIMEOUT, headers=headers)
+        except (NatsError, OSError) as error:
+            raise JetStreamUnavailable(f"the event was not acknowledged: {_describe(error)}") from error
+        answer = msgspec.json.decode(message.data)
+        if (refusal := answer.get("error")) is not None:
+            raise JetStreamError(refusal["code"], refusal.get("err_code", 0), refusal.get("description", ""))
+        sequence: int = answer["seq"]
+        return sequence
+
+    # Callbacks of nats-py
+
+    async def _log_error(self, error: Exception) -> None:
+        _log.warning("broker error", error=_describe(error))
+
+    async def _log_disconnect(self) -> None:
+        if not self._client.is_closed:
+            _log.warning("broker connection lost", servers=self._hosts())
+
+    async def _tell_reconnect(self) -> None:
+        _log.info("broker connected again", server=_strip(self._client.connected_url))
+        for callback in self._on_reconnect:
+            callback()
+
+    def _hosts(self) -> list[str]:
+        return [_strip(urlsplit(server)) for server in self._servers]
+
+
+async def create_stream(url: str, *, replicas: int, max_age: float, max_bytes: int | None) -> bool:
+    """Create the log's stream, or update it to this configuration; safe to run again.
+
+    Returns:
+        Whether it was created.
+
+    Raises:
+        JetStreamUnavailable: the broker is not there.
+        JetStreamError: it refused.
+    """
+    jetstream = await _connect_once(url)
+    try:
+        config = build_stream_config(replicas=replicas, max_age=max_age, max_bytes=max_bytes)
+        try:
+            state = await jetstream.read_state()
+        except JetStreamError as error:
+            if error.code != 404:
+                raise
+            await jetstream.request(f"STREAM.CREATE.{STREAM}", config, timeout=10)
+            return True
+        metadata = state.config.get("metadata")
+        await jetstream.request(f"STREAM.UPDATE.{STREAM}", state.config | config | {"metadata": metadata}, timeout=10)
+        return False
+    finally:
+        await jetstream.close()
+
+
+async def _connect_once(url: str) -> JetStream:
+    jetstream = JetStream(url, name="tailrace-init")
+    try:
+        async with asyncio.timeout(5):
+            await jetstream.connect()
+    except TimeoutError:
+        raise JetStreamUnavailable(f"no broker answers at {', '.join(jetstream._hosts())}") from None  # noqa: SLF001
+    return jetstream
+
+
+async def _ignore(_message: object) -> None:
+    """Never called: the parser hands the messages to the receiver."""
+
+
+def _strip(url: Any) -> str:
+    """Return host and port of a URL, without the password that may stand before them."""
+    return "" if url is None else f"{url.hostname}:{url.port or 4222}"
+
+
+def _describe(error: Exception) -> str:
+    """Return what an error says, of which nats-py has some that say nothing."""
+    return str(error) or type(error).__name__

@@ -1,0 +1,99 @@
+"""Problems: every error answer is `application/problem+json` (RFC 9457), never `text/event-stream`."""
+
+from http import HTTPStatus
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from tailrace_protocol.errors import EventTooLarge, InvalidInput
+
+from tailrace_edge.jetstream import JetStreamError, JetStreamUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+_RETRY_AFTER = "2"
+
+_log = structlog.get_logger(__name__)
+
+
+class Problem(Exception):
+    """An error answer."""
+
+    def __init__(self, status: int, slug: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
+        """Make an answer to raise or to render.
+
+        Args:
+            status: of HTTP.
+            slug: names the kind of problem, for programs.
+            detail: what was wrong, what was expected and what to do, for people.
+            headers: besides the content type.
+        """
+        super().__init__(detail)
+        self.status = status
+        self.slug = slug
+        self.detail = detail
+        self.headers = headers or {}
+
+    def encode(self) -> bytes:
+        """Return the body."""
+        return msgspec.json.encode(
+            {
+                "type": f"urn:tailrace:problem:{self.slug}",
+                "title": HTTPStatus(self.status).phrase,
+                "status": self.status,
+                "detail": self.detail,
+            }
+        )
+
+    def render(self) -> Response:
+        """Return the answer."""
+        headers = {"cache-control": "no-store"} | self.headers
+        return Response(self.encode(), self.status, headers, MEDIA_TYPE)
+
+
+def describe(error: Exception) -> Problem:
+    """Return the answer for any error that a call may end with."""
+    match error:
+        case Problem():
+            return error
+        case EventTooLarge():
+            return Problem(413, "event-too-large", str(error))
+        case InvalidInput():
+            return Problem(400, _slug(error), str(error))
+        case JetStreamUnavailable():
+            return Problem(503, "broker-unavailable", str(error), headers={"retry-after": _RETRY_AFTER})
+        case JetStreamError():
+            return Problem(503, "broker-refused", str(error), headers={"retry-after": _RETRY_AFTER})
+        case HTTPException():
+            return Problem(error.status_code, "http", str(error.detail), headers=dict(error.headers or {}))
+        case RequestValidationError():
+            return Problem(400, "invalid-request", _describe_validation(error))
+        case _:
+            return Problem(500, "internal", "the edge failed; its log says why")
+
+
+def install_problems(app: FastAPI) -> None:
+    """Have all errors of an app answered as problems."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        problem = describe(error)
+        if problem.status == 500:
+            _log.error("request failed", path=request.url.path, exc_info=error)
+        return problem.render()
+
+    for kind in (Problem, InvalidInput, JetStreamUnavailable, JetStreamError, HTTPException, RequestValidationError):
+        app.add_exception_handler(kind, answer)
+    app.add_exception_handler(Exception, answer)
+
+
+def _describe_validation(error: RequestValidationError) -> str:
+    parts = (f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors())
+    return "; ".join(parts)
+
+
+def _slug(error: InvalidInput) -> str:
+    """Return `invalid-topic` for InvalidTopic."""
+    return "".join(f"-{char.lower()}" if char.isupper() else char for char in type(error).__name__).strip("-")

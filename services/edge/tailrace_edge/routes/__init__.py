@@ -1,0 +1,1 @@
+"""The routes beside the stream: one module for each noun of the HTTP interface."""

@@ -1,0 +1,107 @@
+"""`POST /v1/{tenant}/events`: publishing for services that have no producer library."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+from tailrace_protocol.errors import InvalidData
+from tailrace_protocol.events import MESSAGE, encode_stored
+from tailrace_protocol.tenants import check_tenant
+from tailrace_protocol.topics import check_topic, format_subject
+
+from tailrace_edge.edge import Edge
+from tailrace_edge.problems import Problem
+from tailrace_edge.routes.answers import OpenEdge, answer_json
+
+MAX_EVENTS = 1000
+"""Of one request."""
+
+_MAX_KEY = 128
+
+router = APIRouter(tags=["events"])
+
+
+class Publication(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One event to publish."""
+
+    topic: str
+    type: str = MESSAGE
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_one = msgspec.json.Decoder(Publication)
+_many = msgspec.json.Decoder(list[Publication])
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "oneOf": [
+                        {"$ref": "#/components/schemas/Publication"},
+                        {
+                            "type": "array",
+                            "maxItems": MAX_EVENTS,
+                            "items": {"$ref": "#/components/schemas/Publication"},
+                        },
+                    ]
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/v1/{tenant}/events", status_code=201, summary="Publish events", openapi_extra=_BODY)
+async def publish(tenant: str, request: Request, edge: OpenEdge) -> Response:
+    """Store one event, or a list of up to 1,000, and return their `ids` in order.
+
+    Nothing is stored unless all of them are valid. With an `Idempotency-Key`, a request that is sent again within
+    two minutes stores nothing twice.
+    """
+    check_tenant(tenant)
+    publications = _decode(await _read_body(request, edge.settings.max_body_bytes))
+    key = request.headers.get("idempotency-key") or uuid4().hex
+    if len(key) > _MAX_KEY or not key.isascii() or not key.isprintable():
+        raise Problem(400, "invalid-key", f"the Idempotency-Key is not 1 to {_MAX_KEY} printable ASCII characters")
+    messages = [
+        (
+            format_subject(tenant, check_topic(publication.topic)),
+            encode_stored(publication.type, publication.data),
+            # The broker knows message ids, not tenants: without its name, one could suppress another's events.
+            {"Nats-Msg-Id": f"{tenant}:{key}:{index}"},
+        )
+        for index, publication in enumerate(publications)
+    ]
+    return answer_json({"ids": await _store(edge, messages)}, 201)
+
+
+async def _store(edge: Edge, messages: list[tuple[str, bytes, dict[str, str]]]) -> list[str]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(edge.jetstream.publish_event(*message)) for message in messages]
+    log = edge.engine.log
+    return [str(log.position(task.result())) for task in tasks]
+
+
+def _decode(body: bytes) -> list[Publication]:
+    try:
+        body.decode()
+        publications = _many.decode(body) if body.lstrip()[:1] == b"[" else [_one.decode(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidData(f"the body is not an event, nor a list of events: {error}") from None
+    if not 0 < len(publications) <= MAX_EVENTS:
+        raise InvalidData(f"the body has {len(publications)} events, 1 to {MAX_EVENTS} are allowed")
+    return publications
+
+
+async def _read_body(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise Problem(413, "body-too-large", f"the body has more than {limit} bytes; publish in several requests")
+    return bytes(body)

@@ -1,0 +1,78 @@
+"""`/v1/{tenant}/jobs`: the same log, seen as jobs."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+from tailrace_protocol.jobs import JobState, JobStatus
+from tailrace_protocol.topics import quote_token
+
+from tailrace_edge.edge import Edge
+from tailrace_edge.engine.entry import Entry
+from tailrace_edge.problems import Problem
+from tailrace_edge.query import parse_paths
+from tailrace_edge.routes.answers import OpenEdge, answer_json
+from tailrace_edge.routes.topics import Limit, Page, bury, find_cursor, read_page
+
+router = APIRouter(tags=["jobs"])
+
+User = Annotated[str | None, Query(description="The jobs' owner; without it, all owners' and nobody's jobs.")]
+
+
+@router.get("/v1/{tenant}/jobs", summary="Jobs and their state")
+async def list_jobs(
+    tenant: str,
+    edge: OpenEdge,
+    user: User = None,
+    status: Annotated[JobStatus | None, Query(description="Only jobs with this status.")] = None,
+    limit: Limit = 1000,
+    page: Page = None,
+) -> Response:
+    """Return `jobs`, `next` for the following page or null, and `cursor` to stream on from.
+
+    With `status`, a page may hold fewer jobs than `limit` though there is a next one.
+    """
+    entries, following = await read_page(edge, _find_paths(tenant, "*", user), limit, page)
+    states = [state for entry in entries if (state := _read_state(entry)) is not None]
+    jobs = [state for state in states if status is None or state.status == status]
+    return answer_json({"jobs": jobs, "cursor": find_cursor(edge), "next": following})
+
+
+@router.get("/v1/{tenant}/jobs/{job}", summary="A job's state")
+async def read_job(tenant: str, job: str, edge: OpenEdge, user: User = None) -> Response:
+    """Return the state of a job."""
+    entry = await _find_job(edge, tenant, job, user)
+    return answer_json(_read_state(entry))
+
+
+@router.delete("/v1/{tenant}/jobs/{job}", summary="Delete a job")
+async def delete_job(tenant: str, job: str, edge: OpenEdge, user: User = None) -> Response:
+    """Remove a job and what it logged; watchers get an event of type `deleted`. Returns its `id`."""
+    entry = await _find_job(edge, tenant, job, user)
+    for path in await edge.snapshots.list_paths([f"{entry.path}.>"]):
+        await bury(edge, tenant, path.partition(".")[2])
+    return answer_json({"id": await bury(edge, tenant, entry.topic)})
+
+
+async def _find_job(edge: Edge, tenant: str, job: str, user: str | None) -> Entry:
+    entries = await edge.snapshots.read(_find_paths(tenant, quote_token(job), user))
+    found = [entry for entry in entries if not entry.tombstone and _read_state(entry) is not None]
+    if not found:
+        raise Problem(404, "no-such-job", f"there is no job {job!r}, or it was deleted")
+    return found[-1]
+
+
+def _find_paths(tenant: str, job: str, user: str | None) -> tuple[str, ...]:
+    """Return where jobs may be; `job` is a token or `*`."""
+    if user is not None:
+        return parse_paths(tenant, [f"users.{quote_token(user)}.jobs.{job}"], 1)
+    return parse_paths(tenant, [f"jobs.{job}", f"users.*.jobs.{job}"], 2)
+
+
+def _read_state(entry: Entry) -> JobState | None:
+    """Return the state an event carries; None for what others wrote to a job's topic."""
+    try:
+        return msgspec.json.decode(entry.event.data, type=JobState)
+    except msgspec.ValidationError:
+        return None

@@ -1,0 +1,100 @@
+"""The server: one edge in the foreground, from the first request to the last byte of its drain."""
+
+import asyncio
+import gc
+import socket
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from tailrace_protocol.errors import SetupError
+
+from tailrace_edge.app import create_app
+from tailrace_edge.connection import DetachableProtocol
+from tailrace_edge.edge import Edge
+from tailrace_edge.logs import configure_logs
+from tailrace_edge.settings import Settings
+
+_BACKLOG = 4096
+_GRACE = 5
+"""Seconds that other requests have to end after the drain."""
+
+_log = structlog.get_logger(__name__)
+
+
+class EdgeServer(uvicorn.Server):
+    """uvicorn's server, which drains the streams before it stops."""
+
+    def __init__(self, config: uvicorn.Config, edge: Edge) -> None:
+        super().__init__(config)
+        self._edge = edge
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Called by uvicorn after SIGTERM or SIGINT; a second SIGINT cuts the drain short."""
+        # Stop accepting: other edges on the port, or behind the load balancer, get what comes.
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        drain = asyncio.create_task(self._edge.drain())
+        while not drain.done() and not self.force_exit:
+            await asyncio.wait([drain], timeout=0.1)
+        drain.cancel()
+        await asyncio.gather(drain, return_exceptions=True)
+        await super().shutdown(sockets)
+
+
+def run(settings: Settings) -> None:
+    """Run an edge until it is told to stop.
+
+    Raises:
+        SetupError: it cannot listen on its address.
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    listener = _listen(settings)
+    host, port = listener.getsockname()[:2]
+    _log.info("edge starting", name=settings.name, url=f"http://{host}:{port}")
+    app = create_app(settings)
+    server = EdgeServer(make_config(app, settings), app.state.edge)
+    # What is loaded by now stays for good: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    server.run(sockets=[listener])
+    _log.info("edge stopped", name=settings.name)
+
+
+def make_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return uvicorn's configuration for an edge."""
+    protocol = type("Protocol", (DetachableProtocol,), {"max_header_bytes": settings.max_header_bytes})
+    return uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if settings.reuse_port:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SetupError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
+            "choose another port, or share it with --reuse-port"
+        ) from error
+    listener.listen(_BACKLOG)
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,220 @@
+"""Streams: the route that takes a client's connection over and gives it to the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from email.utils import formatdate
+from typing import NamedTuple
+
+from starlette.types import Receive, Scope, Send
+from tailrace_protocol.control import Mode
+from tailrace_protocol.starts import Start
+
+from tailrace_edge.connection import EXTENSION, AsgiConnection, SocketConnection
+from tailrace_edge.direct import read_batch
+from tailrace_edge.edge import Edge
+from tailrace_edge.engine.entry import Entry, Format
+from tailrace_edge.engine.hub import Interest
+from tailrace_edge.engine.subscriber import Subscriber, Watch
+from tailrace_edge.jetstream import JetStreamUnavailable
+from tailrace_edge.problems import Problem, describe
+from tailrace_edge.query import StreamQuery, parse_stream_query
+
+_MEDIA_TYPES = {Format.SSE: "text/event-stream; charset=utf-8", Format.NDJSON: "application/x-ndjson"}
+_OPEN_WAIT = 5.0
+"""Seconds a stream waits for an edge that has just been started to know the log."""
+
+_ATTEMPTS = 100
+_PAUSE = 0.02
+
+
+class Beginning(NamedTuple):
+    """Where a stream begins.
+
+    Attributes:
+        mode: see `control.Mode`; gaps are found out by the engine.
+        cursor: exclusive.
+        snapshot: the newest event of each topic, if it was asked for.
+        watch: the jobs to wait for, if it was asked for.
+        over: nothing will ever come: the answer is 204.
+    """
+
+    mode: Mode
+    cursor: int
+    snapshot: list[Entry] | None = None
+    watch: Watch | None = None
+    over: bool = False
+
+
+class StreamRoute:
+    """`GET /v1/{tenant}/events`, a plain ASGI application: FastAPI's own routing costs more than all the rest."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, which ends when the stream has been handed over, or is over."""
+        try:
+            query = parse_stream_query(
+                scope["path_params"]["tenant"],
+                scope["query_string"],
+                scope["headers"],
+                max_patterns=self._edge.settings.max_patterns,
+            )
+            beginning = await self._begin(query)
+        except Exception as error:
+            problem = describe(error)
+            if problem.status == 500:
+                raise
+            problem.headers |= self._allow_origin(scope)
+            await problem.render()(scope, receive, send)
+            return
+        if beginning.over:
+            await send({"type": "http.response.start", "status": 204, "headers": self._headers(scope, Format.SSE)[1:]})
+            await send({"type": "http.response.body"})
+            return
+        detach = (scope.get("extensions") or {}).get(EXTENSION)
+        if detach is None:
+            await self._stream(scope, receive, send, query.interest, beginning)
+            return
+        transport: asyncio.Transport = detach()
+        if transport.is_closing():
+            return
+        connection = SocketConnection(transport, self._edge.pump, self._edge.settings.send_buffer)
+        subscriber = Subscriber(connection, expires=self._edge.choose_expiry())
+        connection.serve(subscriber)
+        self._attach(subscriber, connection, query.interest, beginning, self._encode_head(scope, query.interest.form))
+
+    def _attach(
+        self,
+        subscriber: Subscriber,
+        connection: SocketConnection | AsgiConnection,
+        interest: Interest,
+        beginning: Beginning,
+        head: bytes = b"",
+    ) -> None:
+        self._edge.pump.attach(
+            subscriber,
+            connection,
+            interest=interest,
+            mode=beginning.mode,
+            cursor=beginning.cursor,
+            retry=self._edge.choose_retry(),
+            head=head,
+            snapshot=beginning.snapshot,
+            watch=beginning.watch,
+        )
+
+    async def _stream(
+        self, scope: Scope, receive: Receive, send: Send, interest: Interest, beginning: Beginning
+    ) -> None:
+        connection = AsgiConnection(self._edge.pump, send)
+        subscriber = Subscriber(connection, expires=self._edge.choose_expiry())
+        self._attach(subscriber, connection, interest, beginning)
+        try:
+            headers = self._headers(scope, interest.form)
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await connection.run(subscriber, receive)
+        finally:
+            self._edge.pump.lose(subscriber)
+
+    # Where it begins
+
+    async def _begin(self, query: StreamQuery) -> Beginning:
+        log = self._edge.engine.log
+        if self._edge.draining:
+            raise Problem(503, "draining", "this edge is being stopped; try again", headers={"retry-after": "1"})
+        deadline = time.monotonic() + _OPEN_WAIT
+        while not log.epoch:
+            if time.monotonic() > deadline:
+                raise JetStreamUnavailable("this edge has not reached the broker yet; try again")
+            await asyncio.sleep(_PAUSE)
+        found = await find_time(self._edge, query.start) if isinstance(query.start, datetime) else None
+        newest: list[Entry] | None = None
+        if query.interest.until_terminal or (query.start is Start.LAST and not self._resumes(query)):
+            newest = await self._edge.snapshots.read(query.interest.patterns)
+        # From here on nothing is awaited, so that the log stays where it is until the stream is attached.
+        watch = self._watch(query, newest) if query.interest.until_terminal else None
+        if self._resumes(query) and query.position is not None:
+            cursor = query.position.sequence
+            past = max((entry.sequence for entry in newest or ()), default=0) <= cursor
+            return Beginning(Mode.RESUMED, cursor, None, watch, over=watch is not None and watch.ended and past)
+        mode = Mode.LIVE if query.position is None else Mode.RESET
+        match query.start:
+            case Start.LAST:
+                shown = [entry for entry in newest or () if not entry.tombstone and _wants(query.interest, entry)]
+                return Beginning(mode, log.head, shown, watch)
+            case Start.BEGINNING:
+                return Beginning(mode, log.oldest - 1, None, watch)
+            case _:
+                return Beginning(mode, log.head if found is None else found, None, watch)
+
+    def _resumes(self, query: StreamQuery) -> bool:
+        return query.position is not None and query.position.epoch == self._edge.engine.log.epoch
+
+    def _watch(self, query: StreamQuery, newest: list[Entry] | None) -> Watch:
+        terminal = {entry.path: entry.terminal or entry.tombstone for entry in newest or ()}
+        return Watch(query.interest.patterns, self._edge.engine.log.head, terminal)
+
+    # What is answered
+
+    def _headers(self, scope: Scope, form: Format) -> list[tuple[bytes, bytes]]:
+        return [
+            (b"content-type", _MEDIA_TYPES[form].encode()),
+            (b"cache-control", b"no-cache, no-store, no-transform"),
+            (b"x-accel-buffering", b"no"),
+            *((name.encode(), value.encode()) for name, value in self._allow_origin(scope).items()),
+        ]
+
+    def _allow_origin(self, scope: Scope) -> dict[str, str]:
+        origin = _find_header(scope["headers"], b"origin")
+        allowed = self._edge.settings.cors_origins
+        if origin is None or not ("*" in allowed or origin in allowed):
+            return {}
+        return {"access-control-allow-origin": "*" if "*" in allowed else origin, "vary": "origin"}
+
+    def _encode_head(self, scope: Scope, form: Format) -> bytes:
+        lines = [b"HTTP/1.1 200 OK", b"date: " + formatdate(usegmt=True).encode()]
+        lines += [b"%b: %b" % header for header in self._headers(scope, form)]
+        # The body ends with the connection (RFC 9112, 6.3), which saves framing every event anew.
+        return b"\r\n".join([*lines, b"connection: close", b"", b""])
+
+
+async def find_time(edge: Edge, start: datetime) -> int:
+    """Return the cursor before the first event stored at a time or later; the head if there is none.
+
+    Raises:
+        JetStreamUnavailable: the broker does not answer.
+    """
+    log = edge.engine.log
+    stored_at = int(start.timestamp() * 1e9)
+    query = {"start_time": start.isoformat().replace("+00:00", "Z"), "batch": 1}
+    for _ in range(_ATTEMPTS):
+        sequence = log.tail.find_time(stored_at)
+        if sequence is not None:
+            return sequence - 1
+        first = log.tail.first
+        if first is None and log.head + 1 == log.first:
+            return log.head
+        # A replica that lags may know nothing so new, but whatever it knows first is right.
+        found = await read_batch(edge.jetstream, log.epoch, query)
+        if found:
+            return found[0].sequence - 1
+        if first is None or first.stored_at < stored_at:
+            return log.head
+        await asyncio.sleep(_PAUSE)
+    raise JetStreamUnavailable("no replica of the log is fresh enough; try again")
+
+
+def _wants(interest: Interest, entry: Entry) -> bool:
+    return interest.types is None or entry.event.type in interest.types
+
+
+def _find_header(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str | None:
+    for name, value in headers:
+        if name == wanted:
+            return value.decode("latin-1")
+    return None

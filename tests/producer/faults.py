@@ -1,0 +1,102 @@
+"""What the producer's tests share: a proxy that loses acknowledgements, a look into the log, a wait for a condition."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import msgspec
+from support.broker import read_stream
+
+_FRAME = re.compile(rb"(?:MSG|HMSG) \S+ \d+ (?:\d+ )?(\d+)\r\n|[^\r\n]*\r\n")
+
+
+class Proxy:
+    """Between a producer and its broker. Loses what `loses` says of what the broker sends; cuts connections."""
+
+    def __init__(self, port: int) -> None:
+        self.port = 0
+        self.loses: Callable[[bytes], bool] = lambda _frame: False
+        self.lost = 0
+        self._broker_port = port
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        broker_reader, broker_writer = await asyncio.open_connection("127.0.0.1", self._broker_port)
+        self._writers |= {writer, broker_writer}
+        upwards = asyncio.create_task(self._pump(reader, broker_writer, whole=False))
+        try:
+            await self._pump(broker_reader, writer, whole=True)
+        finally:
+            await asyncio.wait([upwards])
+            self._writers -= {writer, broker_writer}
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, whole: bool) -> None:
+        buffer = b""
+        try:
+            while data := await reader.read(65536):
+                if not whole:
+                    writer.write(data)
+                    continue
+                frames, buffer = _split(buffer + data)
+                for frame in frames:
+                    if self.loses(frame):
+                        self.lost += 1
+                    else:
+                        writer.write(frame)
+        except OSError:
+            pass  # the other side was cut
+        finally:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def proxy_to(port: int) -> AsyncIterator[Proxy]:
+    proxy = Proxy(port)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield proxy
+        server.close()
+        proxy.cut()
+
+
+def is_ack(frame: bytes) -> bool:
+    """Whether a frame acknowledges a publish."""
+    return frame.startswith(b"MSG ") and b'\r\n{"stream":"EVENTS","seq":' in frame
+
+
+def _split(data: bytes) -> tuple[list[bytes], bytes]:
+    frames, start = [], 0
+    while match := _FRAME.match(data, start):
+        end = match.end() + (int(match[1]) + 2 if match[1] else 0)
+        if end > len(data):
+            break
+        frames.append(data[start:end])
+        start = end
+    return frames, data[start:]
+
+
+async def read_events(url: str, tenant: str = "default") -> list[tuple[int, str, str, Any]]:
+    """Return sequence, topic, type and data of all events in the log."""
+    events = []
+    for sequence, subject, payload in await read_stream(url):
+        event = msgspec.json.decode(payload)
+        events.append((sequence, subject.removeprefix(f"events.{tenant}."), event["type"], event["data"]))
+    return events
+
+
+async def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
+    with anyio.fail_after(timeout):
+        while not condition():  # noqa: ASYNC110  # what is waited for happens in a broker or another thread
+            await anyio.sleep(0.01)

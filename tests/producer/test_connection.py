@@ -1,0 +1,192 @@
+"""The connection, and that nats-py is inside as the connection takes it to be."""
+
+import inspect
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+import support.broker
+from hypothesis import given
+from hypothesis import strategies as st
+from nats.aio.client import Client
+from producer.faults import wait_until
+from support.broker import Broker, pick_ports
+from tailrace_producer.connection import (
+    Ack,
+    AckParser,
+    Refusal,
+    add_servers,
+    connect,
+    hide_login,
+    parse_servers,
+)
+from tailrace_producer.settings import Settings
+from tailrace_protocol.errors import BrokerUnavailable, SetupError
+from tailrace_protocol.positions import derive_epoch
+from tailrace_protocol.stream import DUPLICATE_WINDOW, STREAM
+
+INBOX = "_INBOX.0123abcd"
+ACK = b'MSG _INBOX.0123abcd.%d 1 %d\r\n{"stream":"EVENTS","seq":%d%s}\r\n'
+
+
+def encode_ack(number: int, sequence: int, *, duplicate: bool = False) -> bytes:
+    more = b',"duplicate": true' if duplicate else b""
+    return ACK % (number, 26 + len(str(sequence)) + len(more), sequence, more)
+
+
+class Listener:
+    """Takes nats-py's client's place under the parser: what it gets, the fast path left over."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.pings = 0
+
+    async def _process_msg(self, _sid: int, _subject: bytes, _reply: bytes, data: bytes, _headers: Any) -> None:
+        self.messages.append(data)
+
+    async def _process_ping(self) -> None:
+        self.pings += 1
+
+
+FRAMES = [
+    *(encode_ack(number, 100 + number, duplicate=number % 3 == 0) for number in range(1, 9)),
+    b"PING\r\n",
+    b'MSG _INBOX.0123abcd.9 1 33\r\n{"error":{"code":503},"stream":""}\r\n'.replace(b" 33\r", b" 34\r"),
+    b"MSG _INBOX.other.1 2 5\r\nhello\r\n",
+    b"HMSG _INBOX.0123abcd.10 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n",
+    *(encode_ack(number, 100 + number) for number in range(11, 14)),
+]
+
+
+@given(st.lists(st.integers(0, sum(map(len, FRAMES)))), st.permutations(FRAMES))
+def test_any_chunking_gives_the_same(cuts: list[int], frames: list[bytes]) -> None:
+    data = b"".join(frames)
+    edges = [0, *sorted(cuts), len(data)]
+    listener, acks = Listener(), list[Ack]()
+    parser = AckParser(listener, INBOX, acks.extend)  # type: ignore[arg-type]  # a listener is all it needs
+
+    async def feed() -> None:
+        for start, end in pairwise(edges):
+            await parser.parse(data[start:end])
+
+    anyio.run(feed)
+    # Behind something that is no acknowledgement they come the slow way.
+    slow = [message for message in listener.messages if message.startswith(b'{"stream"')]
+
+    assert sorted([ack.sequence for ack in acks] + [msgspec.json.decode(ack)["seq"] for ack in slow]) == [
+        100 + number for number in [*range(1, 9), *range(11, 14)]
+    ]
+    assert all(ack == Ack(ack.number, 100 + ack.number, ack.number in {3, 6}) for ack in acks)
+    assert len(listener.messages) == len(slow) + 3
+    assert listener.pings == 1
+
+
+def test_nats_py_is_inside_as_expected() -> None:
+    client = Client()
+
+    assert type(client._ps).__name__ == "Parser"
+    assert client._reading_task is None
+    assert client._transport is None
+    assert "self._ps.parse(b)" in inspect.getsource(Client._read_loop)
+    assert "self._reading_task = " in inspect.getsource(Client._process_connect_init)
+    assert list(inspect.signature(type(client._ps).parse).parameters) == ["self", "data"]
+
+
+async def test_acknowledgements_take_the_fast_path(broker: Broker) -> None:
+    acks: list[Ack] = []
+    refusals: list[Refusal] = []
+    async with connect([broker.url], Settings(), INBOX, acks.extend, refusals.append) as connection:
+        await connection.read_log(5)
+        for number in range(100):
+            connection.write([b"PUB events.t.x %b.%d 2\r\n{}\r\n" % (INBOX.encode(), number)])
+        await wait_until(lambda: len(acks) == 100)
+        subscription = connection._client._subs[1]
+        assert acks == [Ack(number, number + 1, duplicate=False) for number in range(100)]
+        assert subscription.subject == f"{INBOX}.*"
+        assert subscription._received == 0
+        assert refusals == []
+
+
+async def test_refusals_are_told(bare_broker: Broker) -> None:
+    async with await support.broker.connect(bare_broker.url):
+        pass  # it is up
+    refusals: list[Refusal] = []
+
+    def fail(acks: Sequence[Ack]) -> None:
+        raise AssertionError(acks)
+
+    async with connect([bare_broker.url], Settings(), INBOX, fail, refusals.append) as connection:
+        with pytest.raises(BrokerUnavailable):
+            await connection.read_log(5)
+        connection.write([b"PUB events.t.x %b.7 2\r\n{}\r\n" % INBOX.encode()])
+        await wait_until(lambda: bool(refusals))
+
+    assert refusals[0][:2] == (7, 503)
+
+
+async def test_log_is_described(broker: Broker) -> None:
+    async with connect([broker.url], Settings(), INBOX, lambda _: None, lambda _: None) as connection:
+        log = await connection.read_log(5)
+        info = await connection._client.jetstream()._jsm._api_request(f"$JS.API.STREAM.INFO.{STREAM}")
+
+    assert log.epoch == derive_epoch(STREAM, info["created"], 0)
+    assert log.duplicate_window == DUPLICATE_WINDOW
+
+
+async def test_missing_stream_is_told_with_what_to_do(bare_broker: Broker) -> None:
+    reasons: set[str] = set()
+
+    async def ask() -> None:
+        try:
+            async with connect([bare_broker.url], Settings(), INBOX, lambda _: None, lambda _: None) as connection:
+                await connection.read_log(5)
+        except BrokerUnavailable as error:
+            reasons.add(str(error))
+
+    with anyio.fail_after(30):
+        while not any("tailrace init" in reason for reason in reasons):
+            await ask()
+
+
+async def test_killed_broker_ends_the_connection(broker: Broker) -> None:
+    async with connect([broker.url], Settings(), INBOX, lambda _: None, lambda _: None) as connection:
+        assert not connection.lost.done()
+        broker.kill()
+        await wait_until(connection.lost.done)
+        connection.write([b"PING\r\n"])
+        with pytest.raises(BrokerUnavailable):
+            await connection.read_log(1)
+
+
+async def test_unreachable_broker_is_told_without_its_password() -> None:
+    port = pick_ports(1)[0]
+    with pytest.raises(BrokerUnavailable) as failure:
+        async with connect([f"nats://me:secret@127.0.0.1:{port}"], Settings(), INBOX, lambda _: None, lambda _: None):
+            pass
+
+    assert f"nats://127.0.0.1:{port}" in str(failure.value)
+    assert "secret" not in str(failure.value)
+
+
+def test_servers_of_a_cluster() -> None:
+    assert parse_servers("nats://a:4222, tls://b") == ["nats://a:4222", "tls://b"]
+
+
+@pytest.mark.parametrize("url", ["", "a:4222", "http://a", "nats://", "nats://a,", "nats://a:x", "ws://a"])
+def test_urls_that_are_none(url: str) -> None:
+    with pytest.raises(SetupError, match="nats://host:4222"):
+        parse_servers(url)
+
+
+def test_discovered_servers_get_the_login_of_the_first() -> None:
+    servers = ["nats://u:p@a:4222", "nats://u:p@b:4222"]
+
+    assert add_servers(servers, ["b:4222", "c:4222"]) == [*servers, "nats://u:p@c:4222"]
+
+
+def test_logins_are_hidden() -> None:
+    assert hide_login("nats://u:p@ss@h:4222") == "nats://h:4222"
+    assert hide_login("nats://h:4222") == "nats://h:4222"
