@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from support.broker import Broker, Cluster, create_stream, pick_ports
+from support.edge import EdgeProcess
 
 # Tests run on busy machines: nothing is bounded in time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -29,7 +30,7 @@ def bare_broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture
-async def broker(bare_broker: Broker) -> AsyncIterator[Broker]:
+async def broker(bare_broker: Broker) -> Broker:
     """A broker with an empty log."""
     await create_stream(bare_broker.url)
     return bare_broker
@@ -45,3 +46,20 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
         yield cluster
     finally:
         cluster.kill()
+
+
+@pytest.fixture
+async def edge(broker: Broker, tmp_path: Path) -> AsyncIterator[EdgeProcess]:
+    """An edge that follows the log of `broker`."""
+    async with EdgeProcess(broker.url, tmp_path / "edge") as edge:
+        yield edge
+
+
+@pytest.fixture
+async def edges(broker: Broker, tmp_path: Path) -> AsyncIterator[tuple[EdgeProcess, EdgeProcess]]:
+    """Two edges that follow the log of `broker`."""
+    async with (
+        EdgeProcess(broker.url, tmp_path / "edge-a", name="a") as first,
+        EdgeProcess(broker.url, tmp_path / "edge-b", name="b") as second,
+    ):
+        yield first, second

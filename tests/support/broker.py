@@ -131,7 +131,7 @@ async def connect(url: str) -> Client:
         with attempt:
             return await nats.connect(
                 url.split(","),
-                reconnect_time_wait=0.05,  # type: ignore[arg-type]  # it is only slept for
+                reconnect_time_wait=0.05,
                 error_cb=_ignore,
             )
     raise AssertionError("unreachable")

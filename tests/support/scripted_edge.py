@@ -19,7 +19,7 @@ from tailrace_protocol.sse import encode_sse
 EPOCH = "5f2c91ab"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 TIME = "2026-01-31T12:00:00Z"
-WAIT = 60.0
+WAIT = 40.0
 """Seconds after which a script that does not go on fails the test."""
 
 

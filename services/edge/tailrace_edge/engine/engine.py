@@ -260,7 +260,7 @@ class Engine:
         """
         if reading not in self._places.readings or not entries:
             return []
-        for subscriber in [member for member in reading.members if member.cursor < reading.reached]:
+        for subscriber in [member for member in reading.members if member.cursor < reading.served]:
             del reading.members[subscriber]
             if subscriber.place is Place.READING:
                 self._places.move(subscriber, Place.READY)
@@ -293,7 +293,7 @@ class Engine:
             return
         for subscriber in reading.members:
             # Who did not take all of it, or has to be told of a gap, is not there yet.
-            if reading.complete and subscriber.cursor >= reading.reached and subscriber.cursor + 1 >= self.log.oldest:
+            if reading.complete and subscriber.cursor >= reading.served and subscriber.cursor + 1 >= self.log.oldest:
                 subscriber.cursor = max(subscriber.cursor, reading.covers)
         self._places.end_reading(reading)
 

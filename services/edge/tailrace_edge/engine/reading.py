@@ -23,7 +23,7 @@ class Reading:
         members: whom it serves. One that takes too long to take what it is given drops out.
         held: what came last, kept for members that could not take all of it at once.
         held_after: the sequence before it.
-        reached: the sequence it reaches to.
+        reached: the sequence of what came last.
         until: it is complete once a message with this sequence or a higher one has come. Replicas apply in
             order, so that proves that none before it was missing, however stale the replica that answered.
         covers: the sequence up to which nothing more is stored once it is complete.
@@ -50,19 +50,24 @@ class Reading:
 
     def takes(self, subscriber: Subscriber) -> bool:
         """Return whether a subscriber that comes later can still be served by this pass."""
-        return self.held_after <= subscriber.cursor and (self.patterns is None or subscriber.group in self._groups)
+        return self.held_after <= subscriber.cursor < self.covers and (self.patterns is None or subscriber.group in self._groups)
 
     def hold(self, entries: Sequence[Entry]) -> None:
         """Take in what came next, in place of what came before."""
-        self.held = entries
-        self.held_after = self.reached
+        self.held = [entry for entry in entries if entry.sequence <= self.covers]
+        self.held_after = self.served
         self.reached = entries[-1].sequence
+
+    @property
+    def served(self) -> int:
+        """The sequence it serves up to. What comes beyond `covers` only proves: the tail may hold more than is stored."""
+        return min(self.reached, self.covers)
 
     @property
     def lagging(self) -> bool:
         """Whether a member still has to take some of what is held."""
         return any(
-            member.cursor < self.reached and member.place in (Place.READING, Place.BLOCKED) for member in self.members
+            member.cursor < self.served and member.place in (Place.READING, Place.BLOCKED) for member in self.members
         )
 
 

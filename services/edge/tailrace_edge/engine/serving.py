@@ -82,10 +82,10 @@ class Serving:
         if together:
             writes.append((together, _join(group, entries)))
             for subscriber in together:
-                subscriber.cursor = reading.reached
+                subscriber.cursor = reading.served
                 subscriber.told = entries[-1].sequence
         for subscriber in subscribers:
-            if subscriber.cursor < reading.reached:
+            if subscriber.cursor < reading.served:
                 writes += self._serve_alone(subscriber, entries, reading, now)
         return writes
 
@@ -170,11 +170,12 @@ class Serving:
         draft = Draft(subscriber.group.interest.form)
         if subscriber.cursor + 1 < self._log.oldest:
             # Retention went on while the reading did. What it brings next was stored still.
-            following = next(entry.sequence for entry in reading.held if entry.sequence > subscriber.cursor)
+            later = (entry.sequence for entry in reading.held if entry.sequence > subscriber.cursor)
+            following = next(later, reading.served + 1)
             if following > subscriber.cursor + 1:
                 self._tell_gap(subscriber, min(self._log.oldest, following) - 1, draft)
         left = [entry for entry in entries if entry.sequence > subscriber.cursor]
-        ended = self._write(subscriber, left, reading.reached, draft, now)
+        ended = self._write(subscriber, left, reading.served, draft, now)
         batch = draft.finish(last=ended)
         return [] if batch is None else [([subscriber], batch)]
 

@@ -1,0 +1,102 @@
+"""Real edges for tests: each a process of its own, which can be killed, stopped and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import stamina
+
+from support.broker import pick_ports
+
+
+class EdgeProcess:
+    """One edge. An async context manager: ready on entry, gone on exit."""
+
+    def __init__(
+        self, nats_url: str, folder: Path, *, name: str = "edge", port: int | None = None, **settings: Any
+    ) -> None:
+        self.name = name
+        self.port = port or pick_ports(1)[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._settings = {
+            "nats_url": nats_url,
+            "name": name,
+            "port": self.port,
+            "log_level": "debug",
+            "log_format": "json",
+            "drain_window": 1,
+        } | settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        await self.wait_ready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.signal(signal.SIGCONT)
+        self.kill()
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | {f"TAILRACE_{name.upper()}": str(value) for name, value in self._settings.items()}
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "error", "-m", "tailrace_edge"], stdout=log, stderr=log, env=environment
+            )
+
+    @property
+    def log_path(self) -> Path:
+        return self._folder / "edge.log"
+
+    async def wait_ready(self) -> None:
+        async with httpx.AsyncClient() as client:
+            async for attempt in stamina.retry_context(
+                on=httpx.HTTPError, attempts=None, timeout=30, wait_initial=0.02, wait_max=0.1
+            ):
+                with attempt:
+                    assert self.running, self.log_path.read_text()
+                    (await client.get(f"{self.url}/readyz")).raise_for_status()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.running:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as a crash does, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def stop(self) -> int | None:
+        """End it in an orderly way, and return its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self) -> int | None:
+        if self._process is None:
+            return None
+        status = self._process.wait()
+        self._process = None
+        return status
+
+    def read_memory(self) -> int:
+        """Return the resident memory, bytes."""
+        fields = Path(f"/proc/{self.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
