@@ -14,25 +14,50 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import nats
 import uvloop
 from tailrace_producer import Producer, SyncProducer
+from tailrace_protocol.events import encode_stored
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.broker import Broker, create_stream, pick_ports
 
 TOPICS = [f"load.{number}" for number in range(1000)]
-Measure = Callable[[str, int, int], Awaitable[None]]
+Measure = Callable[[str, int, int], Coroutine[Any, Any, None]]
 
 
 def make_events(count: int, size: int) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield events that take some `size` bytes in the log, on a thousand topics."""
     text = "x" * max(0, size - 87)
     return ((TOPICS[number % len(TOPICS)], {"number": number, "text": text}) for number in range(count))
+
+
+async def nats_py(url: str, count: int, size: int) -> None:
+    """For comparison: what nats-py itself offers."""
+    async with await nats.connect(url) as client:
+        stream = client.jetstream()
+        for number, (topic, data) in enumerate(make_events(count, size)):
+            headers = {"Nats-Msg-Id": f"{id(client)}-{number}"}
+            await stream.publish(f"events.default.{topic}", encode_stored("message", data), headers=headers)
+
+
+async def nats_py_tasks(url: str, count: int, size: int) -> None:
+    events = enumerate(make_events(count, size))
+
+    async def work() -> None:
+        for number, (topic, data) in events:
+            headers = {"Nats-Msg-Id": f"{id(client)}-{number}"}
+            await stream.publish(f"events.default.{topic}", encode_stored("message", data), headers=headers)
+
+    async with await nats.connect(url) as client:
+        stream = client.jetstream()
+        await asyncio.gather(*(work() for _ in range(256)))
 
 
 async def awaited(url: str, count: int, size: int) -> None:
@@ -90,6 +115,8 @@ async def sync_job_update(url: str, count: int, _size: int) -> None:
 
 
 MEASURES: list[tuple[str, Measure, int]] = [
+    ("nats-py, awaited one by one", nats_py, 10),
+    ("nats-py, 256 tasks", nats_py_tasks, 4),
     ("publish, awaited one by one", awaited, 10),
     ("publish, 256 tasks", tasks, 1),
     ("publish_many", many, 1),

@@ -111,6 +111,20 @@ def test_history_stops_at_its_limit(shell: Shell) -> None:
         assert [dict(request.query)["limit"] for request in edge.requests] == ["3", "1"]
 
 
+def test_history_says_where_events_are_gone(shell: Shell) -> None:
+    """A gap stands before the events of the page that told of it."""
+    gap = {"from": format_id(3), "to": format_id(6)}
+    pages = [
+        {"events": [event(1), event(2)], "next": format_id(2), "gap": None},
+        {"events": [event(7)], "next": None, "gap": gap},
+    ]
+    with ScriptedEdge([answer(page) for page in pages]) as edge:
+        items = shell.ask(edge.url, lambda client: client.history("a.>"))
+
+        assert items[2] == Gap(format_id(3), format_id(6), GapReason.RETENTION)
+        assert [items[0].data, items[1].data, items[3].data] == [1, 2, 7]
+
+
 def test_publish(shell: Shell) -> None:
     """The event goes as JSON, with the message id as idempotency key; its id comes back."""
     with ScriptedEdge([answer({"ids": [format_id(9)]}), answer({"ids": [format_id(10)]}, 201)]) as edge:
@@ -225,8 +239,13 @@ def test_watching_reads_anew_after_a_gap(shell: Shell) -> None:
 
 def test_watching_a_stream_that_is_finished_already(shell: Shell) -> None:
     """204 at once: the state is asked for."""
-    with ScriptedEdge([send(write_answer(204)), answer(state("complete"))]) as edge:
-        assert shell.ask(edge.url, lambda client: client.job("import 42").finished()).status == "complete"
+    plays = [send(write_answer(204)), answer(state("complete"))]
+    with ScriptedEdge(plays * 2) as edge:
+        states = shell.ask(edge.url, lambda client: client.job("import 42").watch())
+        finished = shell.ask(edge.url, lambda client: client.job("import 42").finished())
+
+        assert [seen.status for seen in states] == ["complete"]
+        assert finished.status == "complete"
 
 
 def test_watching_a_deleted_job(shell: Shell) -> None:

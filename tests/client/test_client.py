@@ -2,14 +2,15 @@
 
 import asyncio
 import gc
+import sys
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 from support.scripted_edge import STREAM_HEAD, ScriptedEdge, send_and_hold, write_answer, write_event, write_open
-from tailrace_client import Client, Event, Item
+from tailrace_client import Client, Event
 
-OPENED = (STREAM_HEAD, write_open(0), write_event(1))
+OPENED = (STREAM_HEAD, write_open(0, heartbeat=600), write_event(1))
 
 
 def other_tasks() -> set[Any]:
@@ -51,19 +52,25 @@ async def test_timed_out_reader_leaves_nothing(pieces: tuple[bytes, ...]) -> Non
             await asyncio.to_thread(edge.wait_left, 1)
 
 
-async def test_closed_iterator_leaves_nothing_at_once() -> None:
-    """After `aclosing` no task is left to finalise what httpx has nested."""
-    with ScriptedEdge([send_and_hold(*OPENED, write_event(2))]) as edge:
-        async with Client(edge.url, tenant="acme") as client:
-            before = other_tasks()
-            items: list[Item] = []
-            async with aclosing(aiter(client.stream("a.>"))) as stream:
-                items.append(await anext(stream))
-            gc.collect()
+async def test_closed_iterator_leaves_nothing() -> None:
+    """After `aclosing` nothing waits to be finalised, neither our generator nor those that httpx has nested."""
+    finalised: list[object] = []
+    firstiter, finalizer = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(firstiter, finalised.append)
+    try:
+        with ScriptedEdge([send_and_hold(*OPENED, write_event(2))]) as edge:
+            async with Client(edge.url, tenant="acme") as client:
+                before = other_tasks()
+                async with aclosing(aiter(client.stream("a.>"))) as items:
+                    first = await anext(items)
+                gc.collect()
 
-            assert [item.data for item in items if isinstance(item, Event)] == [1]
-            assert other_tasks() == before
-            await asyncio.to_thread(edge.wait_left, 1)
+                assert isinstance(first, Event)
+                assert finalised == []
+                assert other_tasks() == before
+                await asyncio.to_thread(edge.wait_left, 1)
+    finally:
+        sys.set_asyncgen_hooks(firstiter, finalizer)
 
 
 async def test_closing_the_client_ends_its_streams() -> None:

@@ -235,6 +235,18 @@ def test_token_and_id_stand_in_headers() -> None:
     assert second.headers["last-event-id"] == format_id(4)
 
 
+def test_next_stream_begins_where_the_last_one_was_opened() -> None:
+    """An edge that is away is not tried first by every new stream."""
+    edges = Edges(["http://away", "http://there"], "acme", None)
+    first = Session(edges, [("topic", ">")])
+    first.connect()
+    first.lose("refused")
+    open_stream(first, write_open(0))
+    second = Session(edges, [("topic", ">")])
+
+    assert second.connect().url.startswith("http://there/")
+
+
 def split(data: bytes, source: random.Random) -> Iterator[bytes]:
     while data:
         size = source.choice([1, 2, 7, 40, 400])

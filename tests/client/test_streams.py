@@ -24,7 +24,7 @@ from support.scripted_edge import (
     write_problem,
 )
 from support.shells import Shell
-from tailrace_client import Client, Event, Gap, Item, LinkState, Reset, Stream, SyncStream
+from tailrace_client import Client, Event, Gap, Item, LinkState, Reset, Stream, SyncClient, SyncStream
 from tailrace_protocol.closing import CloseReason
 from tailrace_protocol.control import Closing, Cursor, GapReason, Lag, Mode, ResetReason
 from tailrace_protocol.errors import EdgeRefused, MalformedStream, NotFound
@@ -76,6 +76,7 @@ def test_asks_for_what_was_wanted(shell: Shell) -> None:
         assert request.headers["authorization"] == "Bearer secret.token"
         assert "secret" not in request.target
         assert request.headers["accept"] == "text/event-stream"
+        assert request.headers["accept-encoding"] == "identity"
         assert request.last_event_id is None
 
 
@@ -383,10 +384,25 @@ def test_nonsense_is_raised(shell: Shell, frame: bytes) -> None:
 def test_silent_edge_is_left(shell: Shell) -> None:
     """Without a byte for 2.5 heartbeat intervals the link is stale, and another edge is tried."""
     with ScriptedEdge([send_and_hold(STREAM_HEAD, write_open(0, heartbeat=0.04), LOG[0]), serve(LOG)]) as edge:
-        watched = shell.watch(edge.url)
+        watched = shell.watch(edge.url, settings={"timeout": 600})
 
         assert watched.data == ["ünï 1", "ünï 2", "ünï 3"]
         assert watched.states == [LinkState.LIVE, LinkState.STALE, LinkState.LIVE, LinkState.ENDED]
+
+
+def test_silence_shorter_than_the_heartbeat_is_none(shell: Shell) -> None:
+    """Once the stream is open, the announced interval counts, not the time that an edge has to answer."""
+
+    async def pause(peer: Peer) -> None:
+        await peer.send(STREAM_HEAD + write_open(0, heartbeat=60))
+        await asyncio.sleep(1)
+        await peer.send(LOG[0] + FINISHED)
+
+    with ScriptedEdge([pause]) as edge:
+        watched = shell.watch(edge.url, settings={"timeout": 0.5})
+
+        assert watched.data == ["ünï 1"]
+        assert watched.states == [LinkState.LIVE, LinkState.ENDED]
 
 
 @pytest.mark.parametrize("pieces", [(), (STREAM_HEAD,)], ids=["no answer", "no event"])
@@ -490,6 +506,26 @@ def test_redirect_is_followed(shell: Shell) -> None:
 
             assert watched.data == ["ünï 1"]
             assert len(edge.requests) == 1
+
+
+def test_refused_stream_is_closed(shell: Shell) -> None:
+    """What is no event stream is not left open until the client is closed."""
+    with ScriptedEdge([send_and_hold(STREAM_HEAD.replace(b"event-stream", b"html"), b"<html>")]) as edge:
+
+        def refuse(client: Any) -> Any:
+            return refuse_sync(client) if shell.name == "sync" else refuse_async(client)
+
+        def refuse_sync(client: SyncClient) -> None:
+            with pytest.raises(EdgeRefused):
+                list(client.stream("a.>"))
+            edge.wait_left(1)
+
+        async def refuse_async(client: Client) -> None:
+            with pytest.raises(EdgeRefused):
+                [item async for item in client.stream("a.>")]
+            await asyncio.to_thread(edge.wait_left, 1)
+
+        shell.ask(edge.url, refuse)
 
 
 def test_leaving_the_loop_closes_the_connection(shell: Shell) -> None:

@@ -6,24 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import msgspec
 from support.broker import Broker, connect, create_stream, request
+from support.calls import data_of, publish
 from support.edge import EdgeProcess
 from support.stream import open_stream
-
-
-async def publish(edge: EdgeProcess, *events: tuple[str, Any] | tuple[str, Any, str]) -> list[str]:
-    """Publish events, (topic, data) or (topic, data, type), through the edge, and return their ids."""
-    body = [{"topic": event[0], "data": event[1], "type": (*event, "message")[2]} for event in events]
-    async with httpx.AsyncClient() as client:
-        answer = await client.post(f"{edge.url}/v1/acme/events", json=body)
-        assert answer.status_code == 201, answer.text
-        ids: list[str] = answer.json()["ids"]
-        return ids
-
-
-def data_of(event: Any) -> Any:
-    return msgspec.json.decode(event.data)["data"]
 
 
 async def test_from_now_is_the_default(edge: EdgeProcess) -> None:

@@ -1,6 +1,7 @@
 """The producer for code without an event loop: threads, forks, running loops, the interpreter's exit."""
 
 import asyncio
+import faulthandler
 import os
 import subprocess
 import sys
@@ -81,7 +82,7 @@ async def test_threads_update_one_job(broker: Broker) -> None:
             ThreadPoolExecutor(8) as pool,
         ):
             for _ in range(8):
-                pool.submit(lambda: [job.update(advance=1) for _ in range(10_000)])
+                pool.submit(work, job)
 
     await in_thread(script)
     newest = (await read_events(broker.url))[-1]
@@ -120,6 +121,7 @@ async def test_forked_child_gets_a_connection_of_its_own(broker: Broker) -> None
     producer.enqueue("t", "parent's, waiting")
     child = os.fork()
     if child == 0:
+        faulthandler.dump_traceback_later(50, exit=True)
         status = 1
         try:
             producer.publish("t", "child", timeout=30)
@@ -175,6 +177,7 @@ async def test_fork_while_other_threads_publish(broker: Broker) -> None:
     for number in range(5):
         child = os.fork()
         if child == 0:
+            faulthandler.dump_traceback_later(50, exit=True)
             status = 1
             try:
                 producer.publish("t", f"child {number}", timeout=30)

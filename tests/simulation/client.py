@@ -173,8 +173,8 @@ class Client:
         """Check that it has everything up to `last`, all being quiet."""
         check(self.position is not None, "never opened")
         self._pass_snapshot()
-        self._move(last)
         assert self.position is not None
+        self._check_passed(self.position, last)
         stream = self._streams[self.position.epoch]
         newest = {m.path: m.sequence for m in stream.messages if self.wants(m)}
         for (epoch, path), sequence in self._conflated.items():
@@ -239,13 +239,16 @@ class Client:
         assert here is not None
         check(at is None or at.epoch == here.epoch, f"{at} follows {here}")
         check(at is None or at.sequence > here.sequence, f"{at} comes after {here}")
+        self._check_passed(here, to)
+        self.position = Position(here.epoch, max(to, here.sequence))
+
+    def _check_passed(self, here: Position, to: int) -> None:
         for message in self._streams[here.epoch].messages[here.sequence : to]:
             if not self.wants(message) or message.removed is Removal.DELETED:
                 continue
             conflated = self.interest.max_rate is not None and not message.terminal
             check(conflated, f"{here.epoch}-{message.sequence} is missing between {here.sequence} and {to}")
             self._conflated[here.epoch, message.path] = message.sequence
-        self.position = Position(here.epoch, max(to, here.sequence))
 
     # Control events
 

@@ -16,6 +16,7 @@ from tailrace_protocol.positions import parse_position
 from tailrace_protocol.starts import Start
 
 from simulation.client import HEAD, Client, check
+from simulation.following import Following
 from simulation.stream import Message, Stream
 
 
@@ -170,11 +171,11 @@ class Task:
         )
 
     def fetch(self, stream: Stream, count: int) -> None:
-        """Take the next messages from the replica; they are fed later."""
-        wanted = [message for message in stream.stored(self.position, self.replica) if self._wants(message)]
-        self.fetched += wanted[:count]
-        if self.fetched:
-            self.position = self.fetched[-1].sequence
+        """Take the next messages from the replica, if those before were fed."""
+        if not self.fetched:
+            wanted = [message for message in stream.stored(self.position, self.replica) if self._wants(message)]
+            self.fetched = wanted[:count]
+            self.position = self.fetched[-1].sequence if self.fetched else self.position
 
     def _wants(self, message: Message) -> bool:
         patterns = self._patterns
@@ -191,6 +192,8 @@ class Edge:
         self.now = now
         self.connections: dict[Subscriber, Connection] = {}
         self.tasks: list[Task] = []
+        self.answer: tuple[Stream, int, int, float] | None = None
+        self.following = Following(stream, 0, rng)
         self.stream = stream
         self.discover(stream)
 
@@ -201,26 +204,29 @@ class Edge:
         if stream is not self.stream or not self.engine.log.epoch:
             self.stream = stream
             self.tasks.clear()
-            self.engine.open_log(stream.epoch, stream.first, self.rng.randint(stream.first - 1, stream.last))
+            head = self.rng.randint(stream.first - 1, stream.last)
+            self.following = Following(stream, head, self.rng)
+            self.engine.open_log(stream.epoch, stream.first, head)
 
     def follow(self, count: int) -> None:
-        """Take in the next messages, some of them a second time, as a bridge and a new consumer bring them."""
-        log = self.engine.log
-        again = self.rng.choice((0, 0, 3))
-        messages = [m for m in self.stream.stored(max(0, log.head - again))[:count] if m.sequence > log.head]
-        if self.stream.first > log.head + 1:
+        """Take in the next messages."""
+        if self.stream.first > self.engine.log.head + 1:
             self.engine.pass_over(self.stream.first - 1)
-        if not messages:
-            return
-        for group, batch in self.engine.append([self.entry(message) for message in messages], self.now):
-            for subscriber in list(group.live):
-                self.connections[subscriber].write(batch)
+            self.following.begin(self.stream.first)
+        entries = self.following.take(count)
+        if entries:
+            for group, batch in self.engine.append(entries, self.now):
+                for subscriber in list(group.live):
+                    self.connections[subscriber].write(batch)
 
-    def entry(self, message: Message) -> Entry:
-        return Entry(self.stream.epoch, message.sequence, message.path, message.payload, message.stored_at)
+    def ask(self) -> None:
+        """Ask the stream's leader what it holds; the answer takes its time."""
+        self.answer = (self.stream, self.stream.first, self.stream.last, self.now)
 
     def settle(self) -> None:
-        self.engine.settle(self.stream.first, self.stream.last)
+        """Take the leader's answer in."""
+        if self.answer is not None and self.answer[0] is self.stream:
+            self.engine.settle(*self.answer[1:])
 
     # Connections
 
@@ -228,9 +234,11 @@ class Edge:
         """Take in a client as the stream route does."""
         log = self.engine.log
         mode, cursor, snapshot = self._find_start(client)
+        if client.interest.until_terminal and log.head < cursor <= self.stream.last:
+            return  # it waits until this edge knows how the jobs stand
         connection = Connection(client, self, self.now + self.rng.choice((50, 500, 5000)))
         watch = None
-        if client.interest.until_terminal:
+        if client.interest.until_terminal and cursor <= log.head:
             connection.jobs = Jobs(client, self.stream, log.head)
             watch = Watch(client.interest.patterns, log.head, connection.jobs.terminal)
             if watch.ended and cursor >= log.head and not snapshot:
@@ -266,7 +274,7 @@ class Edge:
                     m for m in self.stream.newest(log.head).values() if client.wants(m) and m.event.type != "deleted"
                 ]
                 newest.sort(key=lambda message: message.sequence)
-                return Mode.LIVE, log.head, [self.entry(message) for message in newest]
+                return Mode.LIVE, log.head, [self.following.make_entry(message) for message in newest]
 
     def drop(self, connection: Connection) -> None:
         """Find that a connection is lost."""
@@ -309,10 +317,10 @@ class Edge:
     def read(self, task: Task, count: int, *, feed: bool = True) -> None:
         """Take a reading on by up to `count` messages."""
         task.fetch(self.stream, count)
+        # What retention has taken meanwhile has to be known before anything that comes after it is served.
+        self.engine.settle(self.stream.first, self.stream.last, self.now)
         if feed and task.fetched:
-            # What retention takes while a reading is under way has to be known before what follows is served.
-            self.settle()
-            entries = [self.entry(message) for message in task.fetched]
+            entries = [self.following.make_entry(message) for message in task.fetched]
             task.fetched = []
             self._write(self.engine.feed(task.reading, entries, self.now))
         if task.reading.complete and not task.fetched and not task.reading.lagging:

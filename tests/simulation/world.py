@@ -11,7 +11,7 @@ from tailrace_protocol.patterns import cover_patterns
 from tailrace_protocol.positions import Position
 from tailrace_protocol.starts import Start
 
-from simulation.client import Client, Violation, check
+from simulation.client import Client, Violation
 from simulation.edge import Connection, Edge, Task
 from simulation.invariants import check_engine
 from simulation.stream import PATHS, Stream
@@ -33,7 +33,9 @@ class World:
         for _ in range(rng.choice((0, 5, 40))):
             self.stream.append_random(rng)
         self.edges = [self._make_edge(f"edge-{number}") for number in range(rng.randint(1, 3))]
-        self.clients = [self._make_client(f"client-{number}") for number in range(rng.randint(1, 6))]
+        self.clients: list[Client] = []
+        for number in range(rng.randint(1, 6)):
+            self.clients.append(self._make_client(f"client-{number}"))
         self._steps, self._weights = self._choose_steps()
 
     def run(self) -> None:
@@ -62,10 +64,12 @@ class World:
             self._narrow: rng.choice((0, 4)),
             self._widen: 6,
             self._cut: rng.choice((0, 2)),
+            self._lose: 1,
             self._plan: rng.choice((2, 8)),
             self._go_on_reading: rng.choice((4, 12)),
             self._catch_up: 5,
             self._abort_reading: rng.choice((0, 1)),
+            self._ask: 3,
             self._settle: 3,
             self._beat: 3,
             self._wait: 6,
@@ -97,6 +101,8 @@ class World:
 
     def _make_client(self, name: str) -> Client:
         rng = self.rng
+        if self.clients and rng.random() < 0.3:
+            return Client(name, rng.choice(self.clients).interest, self._choose_start(), self.streams)
         until = rng.random() < 0.15
         patterns = cover_patterns(rng.sample(_PATTERNS, rng.choice((1, 1, 2, 4))))
         interest = Interest(
@@ -194,11 +200,16 @@ class World:
             self._note(f"{edge.engine.name} aborts a reading at {task.position}")
             edge.end(task)
 
-    def _settle(self) -> None:
+    def _ask(self) -> None:
         edge = self._pick_edge()
         if edge.stream is self.stream:
-            self._note(f"{edge.engine.name} settles {self.stream.first} to {self.stream.last}")
-            edge.settle()
+            self._note(f"{edge.engine.name} asks the leader")
+            edge.ask()
+
+    def _settle(self) -> None:
+        edge = self._pick_edge()
+        self._note(f"{edge.engine.name} hears from the leader")
+        edge.settle()
 
     def _beat(self) -> None:
         edge = self._pick_edge()
@@ -249,8 +260,18 @@ class World:
         if (connection := self._pick_connection()) is not None:
             self._note(f"{connection.client.name} is cut off")
             connection.read(self.rng.randrange(sum(len(chunk) for chunk, _ in connection.wire) + 1))
-            connection.edge.drop(connection)
             connection.client.end()
+            if self.rng.random() < 0.7:
+                connection.edge.drop(connection)
+
+    def _lose(self) -> None:
+        edge = self._pick_edge()
+        gone = [
+            connection for connection in edge.connections.values() if connection.client.connection is not connection
+        ]
+        if gone:
+            self._note(f"{edge.engine.name} finds that {gone[0].client.name} is gone")
+            edge.drop(gone[0])
 
     # Choices
 
@@ -285,8 +306,13 @@ class World:
         edge.discover(self.stream)
         for connection in list(edge.connections.values()):
             connection.take(None)
-        while edge.engine.log.head < self.stream.last and self.stream.stored(edge.engine.log.head):
-            edge.follow(30)
+        edge.follow(self.stream.last)
+        while self.stream.stored(edge.engine.log.head):
+            edge.follow(self.stream.last)
+        for connection in list(edge.connections.values()):
+            if connection.client.connection is not connection:
+                edge.drop(connection)
+        edge.ask()
         edge.settle()
         edge.beat()
         for task in list(edge.tasks):
@@ -314,7 +340,10 @@ class World:
         connection = client.connection
         if connection is None or connection.wire or connection.ended:
             return False
-        return connection.subscriber.place in (Place.LIVE, Place.WAITING)
+        subscriber = connection.subscriber
+        if subscriber.place is Place.AHEAD:
+            return subscriber.cursor <= self.stream.last  # those in between are deleted
+        return subscriber.place in (Place.LIVE, Place.WAITING)
 
     def _check_ends(self) -> None:
         for client in self.clients:
@@ -327,9 +356,6 @@ class World:
     def _check(self) -> None:
         for edge in self.edges:
             check_engine(edge)
-        for client in self.clients:
-            connection = client.connection
-            check(connection is None or connection.client is client, "a connection of another client")
 
     def _note(self, what: str) -> None:
         self.trace.append(what)

@@ -1,5 +1,6 @@
 """Real edges for tests: each a process of its own, which can be killed, stopped and started again."""
 
+import json
 import os
 import signal
 import subprocess
@@ -95,6 +96,20 @@ class EdgeProcess:
         status = self._process.wait()
         self._process = None
         return status
+
+    def read_log(self) -> list[dict[str, Any]]:
+        """Return the lines of its log. One that is no JSON, as of a traceback, counts as an error."""
+        records: list[dict[str, Any]] = []
+        for line in self.log_path.read_text().splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                records.append({"level": "error", "event": line})
+        return records
+
+    def find_errors(self) -> list[dict[str, Any]]:
+        """Return what it logged as an error."""
+        return [record for record in self.read_log() if record["level"] in ("error", "critical")]
 
     def read_memory(self) -> int:
         """Return the resident memory, bytes."""

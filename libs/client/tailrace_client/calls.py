@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from tailrace_protocol.control import Gap
 from tailrace_protocol.errors import EdgeUnavailable, InvalidInput, MalformedStream
 from tailrace_protocol.events import MESSAGE, Event, encode_stored
 from tailrace_protocol.jobs import JobState, JobStatus
@@ -19,7 +20,7 @@ from tailrace_protocol.topics import check_topic
 
 from tailrace_client.answers import is_transient, read_refusal
 from tailrace_client.edges import Edges, Fields
-from tailrace_client.pages import EventPage, JobPage, Page
+from tailrace_client.pages import EventPage, HistoryPage, JobPage, Page
 
 T = TypeVar("T")
 
@@ -110,9 +111,9 @@ def delete_job(job: str, user: str | None) -> Call[Stored]:
     return Call("DELETE", ("jobs", job), Stored, [] if user is None else [("user", user)])
 
 
-def read_history(selection: Fields) -> Call[Page[Event]]:
+def read_history(selection: Fields) -> Call[Page[Event | Gap]]:
     """Return the call for stored events."""
-    return Call("GET", ("history",), EventPage, selection)
+    return Call("GET", ("history",), HistoryPage, selection)
 
 
 def publish_event(topic: str, data: Any, event_type: str = MESSAGE, message_id: str | None = None) -> Call[AllStored]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
+from tailrace_protocol.control import Gap
 from tailrace_protocol.events import MESSAGE, Event
 from tailrace_protocol.jobs import JobState, JobStatus
 
@@ -95,13 +96,15 @@ class Client(Core):
         """
         return await self._transport.call(calls.read_topic(topic))
 
-    async def history(self, *patterns: str, start: Start = "start", limit: int | None = None) -> AsyncGenerator[Event]:
-        """Yield stored events in order, up to the newest, read page by page.
+    async def history(
+        self, *patterns: str, start: Start = "start", limit: int | None = None
+    ) -> AsyncGenerator[Event | Gap]:
+        """Yield stored events in order, up to the newest, read page by page. A `Gap` stands where some are gone.
 
         Args:
             patterns: topics, or patterns with `*` and `>`.
-            start: see `stream`.
-            limit: events to yield at most; None for all.
+            start: as for `stream`, but neither `now` nor `last`.
+            limit: items to yield at most; None for all.
 
         Raises:
             InvalidInput: one of these cannot be asked for.

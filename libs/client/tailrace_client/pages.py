@@ -3,6 +3,7 @@
 from typing import Generic, TypeVar
 
 import msgspec
+from tailrace_protocol.control import Gap, GapReason
 from tailrace_protocol.events import Event
 from tailrace_protocol.jobs import JobState
 
@@ -17,21 +18,54 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         next: what to ask for the next page with; None on the last one.
     """
 
-    items: list[T]
     cursor: str | None = None
     next: str | None = None
 
+    @property
+    def items(self) -> list[T]:
+        """What is on it."""
+        raise NotImplementedError
+
 
 class EventPage(Page[Event], frozen=True, kw_only=True):
-    """A page of events."""
+    """A page of newest events."""
 
-    items: list[Event] = msgspec.field(name="events")
+    events: list[Event]
+
+    @property
+    def items(self) -> list[Event]:
+        """The events."""
+        return self.events
 
 
 class JobPage(Page[JobState], frozen=True, kw_only=True):
     """A page of jobs."""
 
-    items: list[JobState] = msgspec.field(name="jobs")
+    jobs: list[JobState]
+
+    @property
+    def items(self) -> list[JobState]:
+        """The jobs."""
+        return self.jobs
+
+
+class _Missing(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    from_: str
+    to: str
+
+
+class HistoryPage(Page[Event | Gap], frozen=True, kw_only=True):
+    """A page of stored events, before which some may be gone."""
+
+    events: list[Event]
+    gap: _Missing | None = None
+
+    @property
+    def items(self) -> list[Event | Gap]:
+        """The gap, if there is one, and the events."""
+        if self.gap is None:
+            return [*self.events]
+        return [Gap(self.gap.from_, self.gap.to, GapReason.RETENTION), *self.events]
 
 
 class Snapshot(list[T]):

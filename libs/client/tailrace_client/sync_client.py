@@ -7,6 +7,7 @@ from time import sleep
 from types import TracebackType
 from typing import Any, Self
 
+from tailrace_protocol.control import Gap
 from tailrace_protocol.events import MESSAGE, Event
 from tailrace_protocol.jobs import JobState, JobStatus
 
@@ -62,7 +63,7 @@ class SyncClient(Core):
         """Return the newest event of a topic, as `Client.topic`."""
         return self._transport.call(calls.read_topic(topic))
 
-    def history(self, *patterns: str, start: Start = "start", limit: int | None = None) -> Generator[Event]:
+    def history(self, *patterns: str, start: Start = "start", limit: int | None = None) -> Generator[Event | Gap]:
         """Yield stored events in order, as `Client.history`."""
         paging = Paging(calls.read_history(format_selection(patterns, start)), by="from", limit=limit)
         while paging.call is not None:

@@ -193,8 +193,9 @@ class Publisher:
         """Take no more events, and disconnect. Those without outcome get BrokerUnavailable."""
         with self._lock:
             self._closed = True
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        while not self._task.done():  # nats-py swallows a cancellation that comes while it connects or closes
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=SWEEP_INTERVAL)
         self._fail_all("the producer was closed")
 
     def fileno(self) -> int | None:

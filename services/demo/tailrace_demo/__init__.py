@@ -1,0 +1,1 @@
+"""The demo: real work on real files streams through two edges, one of which is killed half-way."""

@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from tailrace_edge import metrics
+from tailrace_edge.description import DescribedApp
 from tailrace_edge.edge import Edge
 from tailrace_edge.problems import install_problems
 from tailrace_edge.routes import events, history, jobs, operations, topics
@@ -25,12 +26,14 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await edge.stop()
 
-    app = FastAPI(title="Tailrace edge", version="0.1.0", lifespan=lifespan, redoc_url=None)
+    app = DescribedApp(title="Tailrace edge", version="0.1.0", lifespan=lifespan, redoc_url=None)
     app.state.edge = edge
     app.state.registry = metrics.make_registry(edge)
     install_problems(app)
     # First, and an ASGI application of its own: it answers more requests than all others.
-    app.router.routes.insert(0, Route("/v1/{tenant}/events", StreamRoute(edge), methods=["GET"]))
+    stream = Route("/v1/{tenant}/events", StreamRoute(edge))
+    stream.methods = {"GET"}  # Starlette would add HEAD, and a HEAD without end helps nobody
+    app.router.routes.insert(0, stream)
     for module in (events, topics, history, jobs, operations):
         app.include_router(module.router)
     if settings.cors_origins:

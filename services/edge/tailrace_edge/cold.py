@@ -17,7 +17,7 @@ from tailrace_protocol.topics import SUBJECT_PREFIX
 
 from tailrace_edge.engine.entry import Entry
 from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable, Listening, StoredMessage
-from tailrace_edge.messages import make_entry, parse_delivery, parse_status
+from tailrace_edge.messages import is_delivery, make_entry, parse_delivery, parse_status
 
 _BATCH = 500
 _EXPIRES = 1.0
@@ -112,8 +112,8 @@ class ColdRead:
 
     def receive(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         """Take in a message, or the end of the request."""
-        if header and (status := parse_status(header)) is not None:
-            if status != 100:
+        if not is_delivery(reply):
+            if parse_status(header) != 100:
                 self._end()
             return
         delivery = parse_delivery(reply)

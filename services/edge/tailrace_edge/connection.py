@@ -10,19 +10,22 @@ import os
 import socket
 import struct
 import termios
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
 from starlette.types import Receive, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tailrace_edge.engine.subscriber import Subscriber
 from tailrace_edge.problems import MEDIA_TYPE, Problem
 from tailrace_edge.pump import Pump
 
 EXTENSION = "tailrace.detach"
-"""In `scope["extensions"]`: a callable that returns the transport, which the application owns from then on."""
+"""In `scope["extensions"]`: a callable that returns the transport, which the application owns from then on; None if
+the client has gone."""
 
+_TOO_SLOW = "the request did not come in full within {:g} s"
 _TOO_LARGE = "the request's line and headers have more than {} bytes; ask for fewer topics, with wildcards"
 
 _LINGER = 5.0
@@ -38,8 +41,22 @@ class DetachableProtocol(HttpToolsProtocol):
     max_header_bytes = 32 << 10
     """Of a request's line and headers; 431 beyond that (RFC 6585)."""
 
+    request_timeout = 60.0
+    """Seconds until a request has come in full; 408 after that."""
+
     _in_head = True
     _head_bytes = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Called by the transport at the start of the connection."""
+        super().connection_made(transport)
+        self._set_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the transport at the end of the connection."""
+        self._clear_deadline()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with what the client sends."""
@@ -57,6 +74,14 @@ class DetachableProtocol(HttpToolsProtocol):
             self._refuse(Problem(431, "header-too-large", _TOO_LARGE.format(self.max_header_bytes)))
             raise ValueError("the request's head is too large")
         super().on_headers_complete()
+        if self.scheme == "http":
+            scope: dict[str, Any] = cast("Any", self.scope)
+            scope["extensions"] = {EXTENSION: partial(self._detach, self.cycle)}
+
+    def on_message_complete(self) -> None:
+        """Called by the parser at the end of a request."""
+        self._clear_deadline()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Called where a request is not HTTP."""
@@ -68,9 +93,8 @@ class DetachableProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
-        if self.scheme == "http":
-            scope: dict[str, Any] = cast("Any", self.scope)
-            scope["extensions"] = {EXTENSION: self._detach}
+        if self._deadline is None:
+            self._set_deadline()
 
     def _refuse(self, problem: Problem) -> None:
         body = problem.encode()
@@ -81,12 +105,38 @@ class DetachableProtocol(HttpToolsProtocol):
         self.transport.write(head.encode() + body)
         self.transport.close()
 
-    def _detach(self) -> asyncio.Transport:
-        self.connections.discard(self)
-        self._unset_keepalive_if_required()
+    def _set_deadline(self) -> None:
+        self._deadline = self.loop.call_later(self.request_timeout, self._expire)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _expire(self) -> None:
+        if self.transport.is_closing():
+            return
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if self._in_head:
+            answerable = self._head_bytes > 0 and (cycle is None or cycle.response_complete)
+        else:
+            answerable = cycle is not None and not cycle.response_started
+        if answerable:
+            self._refuse(Problem(408, "too-slow", _TOO_SLOW.format(self.request_timeout)))
+        self.transport.close()
+
+    def _detach(self, cycle: RequestResponseCycle) -> asyncio.Transport | None:
         # Tells the cycle that nobody waits for its response any more.
-        self.cycle.disconnected = True
+        cycle.disconnected = True
+        if self.transport.is_closing():
+            return None
+        self._clear_deadline()
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
         self.server_state.total_requests += 1
+        # What the client sent behind the request is not answered, but its end has to be heard.
+        self.pipeline.clear()
+        self.flow.resume_reading()
         return self.transport
 
 
@@ -180,6 +230,7 @@ class AsgiConnection:
         self._send = send
         self._buffer: list[bytes] = []
         self._wanted = asyncio.Event()
+        self._expired = asyncio.Event()
         self._sent = False
         self._finished = False
 
@@ -201,9 +252,10 @@ class AsgiConnection:
         self._wanted.set()
 
     def finish(self) -> None:
-        """End the response once all is sent."""
+        """End the response once all is sent, or some seconds later."""
         self._finished = True
         self._wanted.set()
+        asyncio.get_running_loop().call_later(_LINGER, self._expired.set)
 
     def made_headway(self) -> bool:
         """Return whether a send has been taken since the last call."""
@@ -211,16 +263,19 @@ class AsgiConnection:
         return sent
 
     async def run(self, subscriber: Subscriber, receive: Receive) -> None:
-        """Send what is written, until the stream ends or the client goes."""
-        gone = asyncio.create_task(self._wait_gone(receive))
-        sending = asyncio.create_task(self._send_all(subscriber))
+        """Send what is written, until the stream ends, the client goes, or takes too long to take the end."""
+        tasks = [
+            asyncio.create_task(self._wait_gone(receive)),
+            asyncio.create_task(self._send_all(subscriber)),
+            asyncio.create_task(self._expired.wait()),
+        ]
         try:
-            await asyncio.wait([gone, sending], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (gone, sending):
+            for task in tasks:
                 task.cancel()
             self._pump.lose(subscriber)
-            for ended in await asyncio.gather(gone, sending, return_exceptions=True):
+            for ended in await asyncio.gather(*tasks, return_exceptions=True):
                 # An OSError is the server's word for a client that went (ASGI 2.4).
                 if isinstance(ended, Exception) and not isinstance(ended, OSError):
                     raise ended

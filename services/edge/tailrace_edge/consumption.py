@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tailrace_edge.engine.entry import Entry
-from tailrace_edge.messages import find_header, make_entry, parse_delivery, parse_status
+from tailrace_edge.messages import find_header, is_delivery, make_entry, parse_delivery, parse_status
 
 
 class Broken(Exception):
@@ -44,8 +44,8 @@ class Consumption:
         Raises:
             Broken: a message is missing before it, or the consumer began anew.
         """
-        if header and (status := parse_status(header)) is not None:
-            self._control(status, reply, header)
+        if not is_delivery(reply):
+            self._control(parse_status(header), reply, header)
             return
         delivery = parse_delivery(reply)
         if delivery.consumer_sequence != self.deliveries + 1:
@@ -65,7 +65,7 @@ class Consumption:
         self._entries = []
         return entries
 
-    def _control(self, status: int, reply: bytes, header: bytes) -> None:
+    def _control(self, status: int | None, reply: bytes, header: bytes) -> None:
         if status != 100:
             raise Broken(f"the consumer ended with status {status}")
         if reply:

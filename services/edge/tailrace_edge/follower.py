@@ -56,7 +56,7 @@ class LogSink(Protocol):
     def open_log(self, epoch: str, first: int, head: int) -> None: ...
     def append(self, entries: Sequence[Entry]) -> None: ...
     def pass_over(self, sequence: int) -> None: ...
-    def settle(self, first: int, last: int) -> None: ...
+    def settle(self, first: int, last: int, asked: float) -> None: ...
 
 
 class Follower:
@@ -173,7 +173,7 @@ class Follower:
 
     def _note(self, state: StreamState) -> None:
         self.heard_at = time.monotonic()
-        self._sink.settle(state.first, state.last)
+        self._sink.settle(state.first, state.last, state.asked_at)
         self.lag = max(0, state.last + 1 - self._next)
         if self.lag == 0:
             self._reach_head()

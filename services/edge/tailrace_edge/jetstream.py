@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -54,6 +55,7 @@ class StreamState(NamedTuple):
         first: its oldest sequence; one more than `last` if it is empty.
         last: the newest sequence it ever gave out.
         config: as it stands, for an update.
+        asked_at: when the leader was asked, on the monotonic clock.
     """
 
     created: str
@@ -61,6 +63,7 @@ class StreamState(NamedTuple):
     first: int
     last: int
     config: dict[str, Any]
+    asked_at: float
 
     @property
     def epoch(self) -> str:
@@ -173,7 +176,9 @@ class JetStream:
 
     def new_name(self, kind: str) -> str:
         """Return a name for a consumer that no other one had."""
-        return f"{kind}-{self._name}-{next(self._numbers)}-{time.time_ns() // 1000:x}"
+        # JetStream takes no dots, wildcards, slashes or spaces there, of which host names have some.
+        owner = re.sub(r"[^A-Za-z0-9_-]", "_", self._name)[:64]
+        return f"{kind}-{owner}-{next(self._numbers)}-{time.time_ns() // 1000:x}"
 
     # JetStream
 
@@ -206,6 +211,7 @@ class JetStream:
             JetStreamUnavailable: nobody answered in time.
             JetStreamError: 404 if there is no stream; `tailrace init` creates it.
         """
+        asked_at = time.monotonic()
         info = await self.request(f"STREAM.INFO.{STREAM}")
         config: dict[str, Any] = info["config"]
         state = info["state"]
@@ -214,7 +220,8 @@ class JetStream:
         except ValueError:
             generation = 0
         last = state["last_seq"]
-        return StreamState(info["created"], generation, max(1, min(state["first_seq"], last + 1)), last, config)
+        first = max(1, min(state["first_seq"], last + 1))
+        return StreamState(info["created"], generation, first, last, config, asked_at)
 
     async def raise_generation(self, state: StreamState) -> None:
         """Give the log a new epoch, since its sequence went back."""

@@ -41,8 +41,13 @@ def parse_delivery(reply: bytes) -> Delivery:
     raise ValueError(f"{reply!r} is not the subject of an acknowledgement")
 
 
+def is_delivery(reply: bytes) -> bool:
+    """Return whether a consumer's message is one of the log, whatever its header says: publishers write that."""
+    return reply.startswith(b"$JS.ACK.")
+
+
 def parse_status(header: bytes) -> int | None:
-    """Return the status of a control message (`NATS/1.0 100 FlowControl Request`); None if it is an event."""
+    """Return the status of a header (`NATS/1.0 100 FlowControl Request`); None if it has none."""
     status = header[9:12]
     return int(status) if status.isdigit() else None
 

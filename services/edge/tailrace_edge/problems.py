@@ -7,7 +7,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
 from tailrace_protocol.errors import EventTooLarge, InvalidInput
 
 from tailrace_edge.jetstream import JetStreamError, JetStreamUnavailable
@@ -69,6 +71,8 @@ def describe(error: Exception) -> Problem:
             return Problem(503, "broker-refused", str(error), headers={"retry-after": _RETRY_AFTER})
         case HTTPException():
             return Problem(error.status_code, "http", str(error.detail), headers=dict(error.headers or {}))
+        case ClientDisconnect():
+            return Problem(400, "incomplete", "the request ended before its body did")
         case RequestValidationError():
             return Problem(400, "invalid-request", _describe_validation(error))
         case _:
@@ -80,13 +84,27 @@ def install_problems(app: FastAPI) -> None:
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = describe(error)
+        if problem.status == 405:
+            problem.headers["allow"] = ", ".join(_find_methods(request))
         if problem.status == 500:
             _log.error("request failed", path=request.url.path, exc_info=error)
         return problem.render()
 
-    for kind in (Problem, InvalidInput, JetStreamUnavailable, JetStreamError, HTTPException, RequestValidationError):
+    for kind in (
+        *(Problem, InvalidInput, JetStreamUnavailable, JetStreamError),
+        *(HTTPException, RequestValidationError, ClientDisconnect, Exception),
+    ):
         app.add_exception_handler(kind, answer)
-    app.add_exception_handler(Exception, answer)
+
+
+def _find_methods(request: Request) -> list[str]:
+    """Return what may be done with a path: of all its routes, Starlette names the first one's methods only."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in ("GET", "POST", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _describe_validation(error: RequestValidationError) -> str:

@@ -109,9 +109,9 @@ class Pump:
         self.engine.pass_over(sequence)
         self._schedule()
 
-    def settle(self, first: int, last: int) -> None:
+    def settle(self, first: int, last: int, asked: float) -> None:
         """See `Engine.settle`."""
-        self.engine.settle(first, last)
+        self.engine.settle(first, last, asked)
         self._schedule()
 
     # What connections bring

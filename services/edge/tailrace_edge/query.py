@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -19,6 +20,10 @@ from tailrace_edge.engine.hub import Interest
 
 _NAMES = frozenset({"topic", "from", "last_event_id", "lastEventId", "types", "max_rate", "until"})
 _MAX_FIELDS = 1000
+MEDIA_TYPES = {Format.SSE: "text/event-stream; charset=utf-8", Format.NDJSON: "application/x-ndjson"}
+"""Of streams, by their format."""
+
+_RATE = re.compile(r"[0-9]{1,4}(\.[0-9]{1,3})?")
 
 
 class InvalidQuery(InvalidInput):
@@ -97,7 +102,7 @@ def parse_paths(tenant: str, patterns: Iterable[str], max_patterns: int) -> tupl
 
 def _parse_fields(query: bytes) -> dict[str, list[str]]:
     try:
-        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+        pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
     except (UnicodeDecodeError, ValueError) as error:
         raise InvalidQuery(f"the query cannot be read: {error}") from None
     fields: dict[str, list[str]] = {}
@@ -126,10 +131,7 @@ def _parse_types(values: list[str], *, until_terminal: bool) -> frozenset[str] |
 def _parse_rate(value: str | None) -> float | None:
     if value is None:
         return None
-    try:
-        rate = float(value)
-    except ValueError:
-        rate = 0.0
+    rate = float(value) if _RATE.fullmatch(value) else 0.0
     if not 0.001 <= rate <= 1000:
         raise InvalidQuery(f"max_rate is {value[:64]!r}; it is events a second and topic, 0.001 to 1000")
     return rate

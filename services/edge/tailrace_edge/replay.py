@@ -11,7 +11,7 @@ from tailrace_edge.engine.reading import Reading
 from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable
 from tailrace_edge.pump import Pump
 
-_PATIENCE = 0.25
+_PATIENCE = 1.0
 """Seconds a reading waits for members that cannot take more at the moment."""
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class Replay:
         state = await self._jetstream.read_state()
         if state.epoch != log.epoch:
             raise JetStreamUnavailable("the log was replaced; the follower has not seen that yet")
-        self._pump.settle(state.first, state.last)
+        self._pump.settle(state.first, state.last, state.asked_at)
         if reading.after + 1 < log.oldest:
             return  # its members have to be told of a gap first
         sentinel = await find_sentinel(self._jetstream, reading.covers + 1)
@@ -80,10 +80,12 @@ class Replay:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
         while reading.lagging and loop.time() < deadline:
+            # Cleared first: a connection that takes again while others are served must not be missed.
             self._pump.moved.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(min(deadline, loop.time() + 0.05)):
-                    await self._pump.moved.wait()
-            # Lets those that take again join anew before they are given more.
-            await asyncio.sleep(0)
             self._pump.catch_up(reading)
+            if reading.blocked:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(deadline):
+                        await self._pump.moved.wait()
+            else:
+                await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import socket
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -29,8 +30,16 @@ class EdgeServer(uvicorn.Server):
         super().__init__(config)
         self._edge = edge
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called on SIGTERM and SIGINT; the second signal cuts the drain short.
+
+        uvicorn would raise the signal again at the end, which makes an orderly stop look like a crash.
+        """
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Called by uvicorn after SIGTERM or SIGINT; a second SIGINT cuts the drain short."""
+        """Called by uvicorn once it has to exit."""
         # Stop accepting: other edges on the port, or behind the load balancer, get what comes.
         for server in self.servers:
             server.close()
@@ -65,7 +74,8 @@ def run(settings: Settings) -> None:
 
 def make_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     """Return uvicorn's configuration for an edge."""
-    protocol = type("Protocol", (DetachableProtocol,), {"max_header_bytes": settings.max_header_bytes})
+    bounds = {"max_header_bytes": settings.max_header_bytes, "request_timeout": settings.request_timeout}
+    protocol = type("Protocol", (DetachableProtocol,), bounds)
     return uvicorn.Config(
         app,
         http=protocol,

@@ -30,8 +30,8 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 for any that is free.")] = 8080
     reuse_port: Annotated[bool, Field(description="Share the port with other edges (SO_REUSEPORT).")] = False
     name: Annotated[
-        str, Field(default_factory=_default_name, description="Of this edge, as clients and metrics see it.")
-    ]
+        str, Field(description="Of this edge, as clients and metrics see it; host and process by default.")
+    ] = Field(default_factory=_default_name)
     auth: Annotated[Literal["none"], Field(description="Who gets in; `none` only on loopback.")] = "none"
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins whose pages may read, separated by commas; * for all.")
@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     cursor_interval: Annotated[Seconds, Field(description="Between two `cursor` events of an idle stream.")] = 30.0
     max_age: Annotated[Seconds, Field(description="A stream is rotated after 80 to 100 % of this.")] = 3600.0
     slow_after: Annotated[Seconds, Field(description="Without headway, until a slow reader is closed.")] = 180.0
+    lag_after: Annotated[Seconds, Field(description="Behind the head, until a slow reader is told of it.")] = 1.0
     drain_window: Annotated[float, Field(ge=0, description="Over which a stopping edge ends its streams.")] = 10.0
     broker_away: Annotated[Seconds, Field(description="Without the broker, until the edge is not ready.")] = 30.0
     retry: Annotated[Seconds, Field(description="Clients wait about this before they reconnect.")] = 2.0
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     max_patterns: Annotated[Count, Field(description="Of one stream.")] = 64
     max_topics: Annotated[Count, Field(description="Of one snapshot (`from=last`, `until=terminal`).")] = 20_000
     max_header_bytes: Annotated[Bytes, Field(description="Of a request's line and headers.")] = 32 << 10
+    request_timeout: Annotated[Seconds, Field(description="Until a request has come in full.")] = 60.0
     max_body_bytes: Annotated[Bytes, Field(description="Of a request.")] = 8 << 20
 
     @model_validator(mode="before")
@@ -86,6 +88,7 @@ class Settings(BaseSettings):
             heartbeat=self.heartbeat,
             cursor_interval=self.cursor_interval,
             slow_after=self.slow_after,
+            lag_after=self.lag_after,
         )
 
 

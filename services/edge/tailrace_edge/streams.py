@@ -21,9 +21,8 @@ from tailrace_edge.engine.hub import Interest
 from tailrace_edge.engine.subscriber import Subscriber, Watch
 from tailrace_edge.jetstream import JetStreamUnavailable
 from tailrace_edge.problems import Problem, describe
-from tailrace_edge.query import StreamQuery, parse_stream_query
+from tailrace_edge.query import MEDIA_TYPES, StreamQuery, parse_stream_query
 
-_MEDIA_TYPES = {Format.SSE: "text/event-stream; charset=utf-8", Format.NDJSON: "application/x-ndjson"}
 _OPEN_WAIT = 5.0
 """Seconds a stream waits for an edge that has just been started to know the log."""
 
@@ -80,8 +79,8 @@ class StreamRoute:
         if detach is None:
             await self._stream(scope, receive, send, query.interest, beginning)
             return
-        transport: asyncio.Transport = detach()
-        if transport.is_closing():
+        transport: asyncio.Transport | None = detach()
+        if transport is None:
             return
         connection = SocketConnection(transport, self._edge.pump, self._edge.settings.send_buffer)
         subscriber = Subscriber(connection, expires=self._edge.choose_expiry())
@@ -124,9 +123,14 @@ class StreamRoute:
     # Where it begins
 
     async def _begin(self, query: StreamQuery) -> Beginning:
-        log = self._edge.engine.log
+        beginning = await self._find_beginning(query)
+        # Asked last, since nobody ends a stream that begins after the drain has looked for streams.
         if self._edge.draining:
             raise Problem(503, "draining", "this edge is being stopped; try again", headers={"retry-after": "1"})
+        return beginning
+
+    async def _find_beginning(self, query: StreamQuery) -> Beginning:
+        log = self._edge.engine.log
         deadline = time.monotonic() + _OPEN_WAIT
         while not log.epoch:
             if time.monotonic() > deadline:
@@ -163,7 +167,7 @@ class StreamRoute:
 
     def _headers(self, scope: Scope, form: Format) -> list[tuple[bytes, bytes]]:
         return [
-            (b"content-type", _MEDIA_TYPES[form].encode()),
+            (b"content-type", MEDIA_TYPES[form].encode()),
             (b"cache-control", b"no-cache, no-store, no-transform"),
             (b"x-accel-buffering", b"no"),
             *((name.encode(), value.encode()) for name, value in self._allow_origin(scope).items()),

@@ -68,7 +68,8 @@ class MessageParser:
                 start = end + 2
                 continue
             # MSG <subject> <sid> [reply] <size>, HMSG <subject> <sid> [reply] <header size> <size>
-            fields = buffer[start:end].split()
+            # Only a space separates fields: a subject may hold other bytes that Python takes for white space.
+            fields = buffer[start:end].split(b" ")
             body = end + 2
             stop = body + int(fields[-1])
             if stop + 2 > size:

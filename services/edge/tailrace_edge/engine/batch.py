@@ -31,18 +31,18 @@ class Batch:
         """How many frames it holds."""
         return len(self._frames)
 
-    def cut(self, written: int) -> tuple[bytes, int, bool]:
+    def cut(self, written: int) -> tuple[bytes, int, int]:
         """Return what completes the frame that a short write ended in, so that nothing more need be kept.
 
         Args:
             written: bytes that were taken, fewer than `len(data)`.
 
         Returns:
-            The rest of that frame, the cursor after it, and whether the batch ends with it.
+            The rest of that frame, the cursor after it, and how many frames are left after it.
         """
         end = 0
         for index, frame in enumerate(self._frames):
             end += len(frame)
             if end > written:
-                return self.data[written:end], self._cursors[index], index == len(self._frames) - 1
+                return self.data[written:end], self._cursors[index], len(self._frames) - 1 - index
         raise ValueError(f"{written} bytes are the whole batch of {len(self.data)}")

@@ -1,5 +1,6 @@
 """The engine's face: what happens to the log and to connections comes in, what to write and to read goes out."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from tailrace_protocol.closing import CloseReason
@@ -103,10 +104,16 @@ class Engine:
                 self._places.move(subscriber, Place.READY)
         self._places.reach(sequence)
 
-    def settle(self, first: int, last: int) -> None:
-        """Learn from the stream's leader what the log holds: its oldest and its newest sequence."""
+    def settle(self, first: int, last: int, asked: float = math.inf) -> None:
+        """Learn from the stream's leader what the log holds.
+
+        Args:
+            first: its oldest sequence.
+            last: its newest sequence.
+            asked: when that was asked. What has been stored since may be what a client that came since has seen.
+        """
         self.log.first = max(self.log.first, first)
-        for subscriber in [ahead for ahead in self._places.ahead if ahead.cursor > last]:
+        for subscriber in [ahead for ahead in self._places.ahead if ahead.cursor > last and ahead.told_at < asked]:
             self._reset(subscriber, ResetReason.AHEAD)
 
     # What happens to connections
@@ -136,10 +143,11 @@ class Engine:
             head: bytes that go out before the first event.
             snapshot: the newest entry of each topic, in order, to be served before what follows `cursor`; without
                 any, the stream simply begins there.
-            watch: with `until=terminal`, the jobs to wait for.
+            watch: with `until=terminal`, the jobs to wait for, as known up to `cursor` at least. One that knows less
+                is no use, and the stream goes on.
         """
         subscriber.group = self._hub.join(interest)
-        subscriber.watch = watch
+        subscriber.watch = watch if watch is not None and watch.since >= cursor else None
         subscriber.told = snapshot[-1].sequence if snapshot else cursor
         subscriber.told_at = now
         if mode is Mode.RESUMED and cursor + 1 < self.log.oldest:
@@ -168,20 +176,26 @@ class Engine:
             The rest of the frame that was cut, which has to reach the connection before anything else, and whether
             the stream ends with it. Nothing else is kept: the cursor stands after that frame.
         """
-        rest, cursor, complete = batch.cut(written)
+        rest, cursor, left = batch.cut(written)
+        self.counts.deliveries -= left
+        self.counts.bytes -= len(batch.data) - written - len(rest)
         if subscriber.place in (Place.LIVE, Place.WAITING, Place.PACED) and subscriber.fell_at is None:
             subscriber.fell_at = now
             subscriber.conflated = 0
         subscriber.cursor = cursor
         subscriber.blocked_at = now
         self._places.move(subscriber, Place.BLOCKED)
-        return rest, batch.last and complete
+        return rest, batch.last and left == 0
 
     def unblock(self, subscriber: Subscriber) -> None:
         """Learn that a blocked connection takes bytes again."""
-        if subscriber.place is Place.BLOCKED:
-            subscriber.blocked_at = None
-            self._places.move(subscriber, Place.READY)
+        if subscriber.place is not Place.BLOCKED:
+            return
+        subscriber.blocked_at = None
+        goes_on = not subscriber.preface and any(
+            subscriber in reading.members and reading.takes(subscriber) for reading in self._places.readings
+        )
+        self._places.move(subscriber, Place.READING if goes_on else Place.READY)
 
     def move_on(self, subscriber: Subscriber, now: float) -> None:
         """Learn that a blocked connection has taken some bytes: it is slow, not dead."""
@@ -317,8 +331,7 @@ class Engine:
         subscriber.preface += encode_control(Reset(why, str(here)), subscriber.group.interest.form, here)
         subscriber.snapshot = None
         subscriber.cursor = subscriber.told = self.log.head
-        if subscriber.watch is not None and why is ResetReason.EPOCH:
-            subscriber.watch = Watch(subscriber.group.interest.patterns, self.log.head, {})
+        subscriber.watch = None
         if subscriber.place is not Place.BLOCKED:
             self._places.move(subscriber, Place.READY)
         self.counts.resets += 1

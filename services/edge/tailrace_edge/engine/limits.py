@@ -22,4 +22,4 @@ class Limits(NamedTuple):
     lag_after: float = 1.0
     slow_after: float = 180.0
     batch_events: int = 512
-    batch_bytes: int = 256 << 10
+    batch_bytes: int = 64 << 10

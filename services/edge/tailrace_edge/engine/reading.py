@@ -50,7 +50,9 @@ class Reading:
 
     def takes(self, subscriber: Subscriber) -> bool:
         """Return whether a subscriber that comes later can still be served by this pass."""
-        return self.held_after <= subscriber.cursor < self.covers and (self.patterns is None or subscriber.group in self._groups)
+        return self.held_after <= subscriber.cursor < self.covers and (
+            self.patterns is None or subscriber.group in self._groups
+        )
 
     def hold(self, entries: Sequence[Entry]) -> None:
         """Take in what came next, in place of what came before."""
@@ -60,15 +62,22 @@ class Reading:
 
     @property
     def served(self) -> int:
-        """The sequence it serves up to. What comes beyond `covers` only proves: the tail may hold more than is stored."""
+        """The sequence it serves up to. What comes beyond `covers` only proves something: the tail may hold more."""
         return min(self.reached, self.covers)
 
     @property
     def lagging(self) -> bool:
         """Whether a member still has to take some of what is held."""
-        return any(
-            member.cursor < self.served and member.place in (Place.READING, Place.BLOCKED) for member in self.members
-        )
+        return any(place in (Place.READING, Place.BLOCKED) for place in self._places_of_lagging())
+
+    @property
+    def blocked(self) -> bool:
+        """Whether members still have to take some of it, and none of them can at present."""
+        places = self._places_of_lagging()
+        return Place.BLOCKED in places and Place.READING not in places
+
+    def _places_of_lagging(self) -> set[Place]:
+        return {member.place for member in self.members if member.cursor < self.served}
 
 
 def choose_members(cold: Collection[Subscriber], start: int) -> list[Subscriber]:

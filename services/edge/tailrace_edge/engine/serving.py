@@ -122,8 +122,6 @@ class Serving:
         if place is not Place.READY:
             self._places.move(subscriber, place)
             return False
-        if subscriber.watch is not None:
-            self._see_passed(subscriber.watch, subscriber)
         entries, reached = self._read_tail(subscriber)
         ended = self._write(subscriber, entries, log.head if reached is None else reached, draft, now)
         if subscriber.cursor == log.head and not ended:
@@ -152,17 +150,6 @@ class Serving:
                 more, reached = tail.read(interest.patterns, reached, self._limits.batch_events)
                 entries += more
         return entries, reached
-
-    def _see_passed(self, watch: Watch, subscriber: Subscriber) -> None:
-        """Have a watch see what its client got elsewhere, after what this edge knew when the stream began."""
-        tail = self._log.tail
-        while watch.since < subscriber.cursor and not watch.ended:
-            after = max(watch.since, tail.start - 1)
-            entries, reached = tail.read(subscriber.group.interest.patterns, after, self._limits.batch_events)
-            for entry in entries:
-                if entry.sequence <= subscriber.cursor:
-                    watch.see(entry)
-            watch.pass_over(subscriber.cursor if reached is None else min(reached, subscriber.cursor))
 
     def _serve_alone(
         self, subscriber: Subscriber, entries: Sequence[Entry], reading: Reading, now: float
@@ -204,6 +191,8 @@ class Serving:
         gap = Gap(str(log.position(subscriber.cursor + 1)), str(log.position(to)), GapReason.RETENTION)
         draft.add(encode_control(gap, subscriber.group.interest.form, log.position(to)), to)
         subscriber.cursor = subscriber.told = to
+        if subscriber.watch is not None and not subscriber.watch.ended and subscriber.watch.since < to:
+            subscriber.watch = None
         self._counts.gaps += 1
 
     def _arrive(self, subscriber: Subscriber, draft: Draft, now: float) -> None:

@@ -106,7 +106,7 @@ class Subscriber:
         preface: bytes that go out before anything else.
         snapshot: the newest event of each topic, still to be served before the log; None without.
         snapshot_end: the cursor once they are.
-        watch: the jobs it waits for; None without `until=terminal`.
+        watch: the jobs it waits for; None without `until=terminal`, and when a gap or a reset hides how they stand.
         due: before this time nothing is served, for the sake of `max_rate`.
         expires: the connection's maximum age.
         beat: the slot of the heartbeat wheel it sits in.

@@ -81,10 +81,15 @@ async def publish(tenant: str, request: Request, edge: OpenEdge) -> Response:
 
 
 async def _store(edge: Edge, messages: list[tuple[str, bytes, dict[str, str]]]) -> list[str]:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(edge.jetstream.publish_event(*message)) for message in messages]
+    publishing = (edge.jetstream.publish_event(*message) for message in messages)
+    results = await asyncio.gather(*publishing, return_exceptions=True)
     log = edge.engine.log
-    return [str(log.position(task.result())) for task in tasks]
+    ids: list[str] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        ids.append(str(log.position(result)))
+    return ids
 
 
 def _decode(body: bytes) -> list[Publication]:

@@ -33,20 +33,22 @@ async def list_jobs(
 
     With `status`, a page may hold fewer jobs than `limit` though there is a next one.
     """
-    entries, following = await read_page(edge, _find_paths(tenant, "*", user), limit, page)
+    paths = _find_paths(tenant, "*", user)
+    cursor = find_cursor(edge)
+    entries, following = await read_page(edge, paths, limit, page)
     states = [state for entry in entries if (state := _read_state(entry)) is not None]
     jobs = [state for state in states if status is None or state.status == status]
-    return answer_json({"jobs": jobs, "cursor": find_cursor(edge), "next": following})
+    return answer_json({"jobs": jobs, "cursor": cursor, "next": following})
 
 
-@router.get("/v1/{tenant}/jobs/{job}", summary="A job's state")
+@router.get("/v1/{tenant}/jobs/{job:path}", summary="A job's state")
 async def read_job(tenant: str, job: str, edge: OpenEdge, user: User = None) -> Response:
     """Return the state of a job."""
     entry = await _find_job(edge, tenant, job, user)
     return answer_json(_read_state(entry))
 
 
-@router.delete("/v1/{tenant}/jobs/{job}", summary="Delete a job")
+@router.delete("/v1/{tenant}/jobs/{job:path}", summary="Delete a job")
 async def delete_job(tenant: str, job: str, edge: OpenEdge, user: User = None) -> Response:
     """Remove a job and what it logged; watchers get an event of type `deleted`. Returns its `id`."""
     entry = await _find_job(edge, tenant, job, user)

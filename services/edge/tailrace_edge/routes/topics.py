@@ -37,20 +37,22 @@ async def list_topics(
 ) -> Response:
     """Return `events`, by topic, `next` for the following page or null, and `cursor`.
 
-    A stream that begins at the first page's cursor, `from=<cursor>`, misses nothing.
+    A stream that begins at the first page's cursor, `from=<cursor>`, misses nothing. What is newer than the cursor
+    comes there again, under the same id.
     """
     patterns = parse_paths(tenant, [match], 1)
+    cursor = find_cursor(edge)
     entries, following = await read_page(edge, patterns, limit, page)
-    return answer_json({"events": encode_entries(entries), "cursor": find_cursor(edge), "next": following})
+    return answer_json({"events": encode_entries(entries), "cursor": cursor, "next": following})
 
 
-@router.get("/v1/{tenant}/topics/{topic}", summary="Newest event of a topic")
+@router.get("/v1/{tenant}/topics/{topic:path}", summary="Newest event of a topic")
 async def read_topic(tenant: str, topic: str, edge: OpenEdge) -> Response:
     """Return the newest event as the broker's leader has it: what was acknowledged before is in it."""
     return answer_json(encode_entry(await read_newest(edge, tenant, topic)))
 
 
-@router.delete("/v1/{tenant}/topics/{topic}", summary="Delete a topic")
+@router.delete("/v1/{tenant}/topics/{topic:path}", summary="Delete a topic")
 async def delete_topic(tenant: str, topic: str, edge: OpenEdge) -> Response:
     """Remove all events of a topic; watchers get one of type `deleted`. Returns its `id`."""
     await read_newest(edge, tenant, topic)
@@ -92,6 +94,9 @@ async def bury(edge: Edge, tenant: str, topic: str) -> str:
 
 
 def find_cursor(edge: Edge) -> str:
-    """Return the position up to which an answer just made is complete."""
+    """Return the position up to which an answer is complete of which the reading begins now.
+
+    Not the one at its end: a topic made meanwhile may be in neither the list nor the stream then.
+    """
     log = edge.engine.log
     return str(log.position(log.head))

@@ -1,0 +1,69 @@
+"""`tailrace up`: a whole node, for development."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from tailrace_cli.node import Node
+from tailrace_cli.options import DEFAULT_MAX_AGE, DEFAULT_STORE, MaxAge, Store, parse_max_age
+
+
+def command(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the edges; 0 for any that is free.")] = 8080,
+    edges: Annotated[int, typer.Option(min=1, max=64, help="How many edges share the port.")] = 2,
+    store: Store = DEFAULT_STORE,
+    nats_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the broker; 0 for any that is free.")
+    ] = 4222,
+    max_age: MaxAge = DEFAULT_MAX_AGE,
+) -> None:
+    """Run everything on this machine, for development: the broker, the log in it, and some edges on one port.
+
+    What dies is started again. Logs are in DIR/logs. Ctrl-C stops the edges, then the broker. The edges take their
+    other settings from TAILRACE_* variables, see [bold]tailrace edge --help[/bold].
+
+    Example:  [bold]tailrace up --port 8080 --edges 2 --store ./data[/bold]
+    """
+    kept = parse_max_age(max_age)
+    node = Node(store=store, port=port, edges=edges, nats_port=nats_port, max_age=kept, tell=_tell)
+    asyncio.run(_run(node))
+
+
+async def _run(node: Node) -> None:
+    running = asyncio.create_task(_serve(node))
+
+    def interrupt() -> None:
+        if running.cancelling():
+            _tell("killing what is left")
+            node.kill()
+        else:
+            _tell("stopping; once more to kill")
+            running.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, interrupt)
+    await asyncio.wait([running])
+    if running.cancelled():
+        _tell("stopped")
+    else:
+        await running
+
+
+async def _serve(node: Node) -> None:
+    _tell("starting broker and edges")
+    async with node:
+        _greet(node)
+        await asyncio.Event().wait()
+
+
+def _greet(node: Node) -> None:
+    typer.echo(f"{', '.join(node.edges)} serve {node.url}")
+    typer.echo(f"the broker serves {node.nats_url}; logs are in {node.store / 'logs'}")
+    typer.echo(f"try:  tailrace tail '>' --url {node.url}")
+    typer.echo(f"and:  tailrace publish hello '\"world\"' --nats {node.nats_url}")
+
+
+def _tell(line: str) -> None:
+    typer.echo(line, err=True)

@@ -1,0 +1,153 @@
+"""Tables of jobs for the terminal: a row with a bar for each, the running ones first."""
+
+from collections.abc import Iterable
+
+import msgspec
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+from tailrace_client import Event, JobState, JobStatus, Link, LinkState
+from tailrace_protocol.events import DELETED
+from tailrace_protocol.jobs import format_job_topic
+
+_BAR_WIDTH = 28
+_STYLES = {
+    JobStatus.RUNNING: "cyan",
+    JobStatus.COMPLETE: "green",
+    JobStatus.FAILED: "red",
+    JobStatus.CANCELLED: "magenta",
+}
+_LINK_STYLES = {LinkState.LIVE: "green", LinkState.STALE: "yellow", LinkState.OFFLINE: "red"}
+
+
+class JobTable:
+    """The newest state of each job, and how the stream that brings them is connected.
+
+    It may be rendered in one thread and changed in another.
+    """
+
+    def __init__(self, states: Iterable[JobState] = ()) -> None:
+        self._states: dict[str, JobState] = {}
+        self._link = Link()
+        self.replace(states)
+
+    def replace(self, states: Iterable[JobState]) -> list[JobState]:
+        """Forget all jobs but these, and return them."""
+        kept = list(states)
+        self._states = {format_job_topic(state.id, state.user): state for state in kept}
+        return kept
+
+    def take(self, event: Event) -> JobState | None:
+        """Take in what happened on a job's topic, and return the job's state; None if there is no job any more."""
+        if event.type == DELETED:
+            self._states.pop(event.topic, None)
+            return None
+        try:
+            state = msgspec.convert(event.data, JobState)
+        except msgspec.ValidationError:
+            return None  # something else that a foreign writer put there
+        self._states[event.topic] = state
+        return state
+
+    def observe(self, link: Link) -> None:
+        """Take in how the stream is connected."""
+        self._link = link
+
+    def sort(self) -> list[JobState]:
+        """Return the states: the running ones by age, then the ended ones, newest first."""
+        states = list(self._states.values())
+        running = [state for state in states if not state.status.terminal]
+        ended = [state for state in states if state.status.terminal]
+        running.sort(key=lambda state: state.started.timestamp() if state.started else 0.0)
+        ended.sort(key=lambda state: state.ended.timestamp() if state.ended else 0.0, reverse=True)
+        return running + ended
+
+    def render(self, *, limit: int | None) -> Table:
+        """Return what to print, with at most `limit` rows."""
+        states = self.sort()
+        shown = states if limit is None else states[: max(limit, 1)]
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", caption_justify="left")
+        for heading in ("job", "", "", "done", "rate", "left", "at"):
+            right = heading in ("done", "rate", "left")
+            table.add_column(heading, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
+        for state in shown:
+            table.add_row(*_render_row(state))
+        table.caption = self._render_caption(len(states) - len(shown))
+        return table
+
+    def _render_caption(self, hidden: int) -> Text | None:
+        parts = []
+        if hidden:
+            parts.append(Text(f"and {hidden} more"))
+        elif not self._states:
+            parts.append(Text("no jobs"))
+        if self._link.edge is not None or self._link.reason is not None:
+            at = f" at {self._link.edge}" if self._link.state is LinkState.LIVE else f": {self._link.reason}"
+            parts.append(Text(f"● {self._link.state}{at}", _LINK_STYLES.get(self._link.state, "dim")))
+        return Text("  ").join(parts) if parts else None
+
+
+def format_job(state: JobState) -> str:
+    """Return a job as one line."""
+    parts = [format_job_topic(state.id, state.user), state.status.value]
+    if state.percent is not None:
+        parts.append(f"{state.percent:.1f} %")
+    parts.append(f"{_format_done(state)} done")
+    if state.status.terminal:
+        parts.append(_format_end(state))
+    else:
+        parts += [part for part in (_format_rate(state), state.step, state.message) if part]
+        if state.eta is not None:
+            parts.append(f"{format_seconds(state.eta)} left")
+    return "  ".join(part for part in parts if part)
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a time as people say it: `0.8 s`, `42 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _render_row(state: JobState) -> list[Text | ProgressBar | str]:
+    style = _STYLES[state.status]
+    bar = ProgressBar(
+        total=None if state.percent is None and not state.status.terminal else 100,
+        completed=100 if state.percent is None else state.percent,
+        width=_BAR_WIDTH,
+        pulse=state.percent is None and not state.status.terminal,
+        complete_style=style,
+        finished_style=style,
+    )
+    return [
+        Text(state.title or format_job_topic(state.id, state.user)),
+        bar,
+        Text("" if state.percent is None else f"{state.percent:3.0f} %", style),
+        _format_done(state),
+        "" if state.status.terminal else _format_rate(state),
+        format_seconds(state.eta) if state.eta is not None and not state.status.terminal else "",
+        Text(_format_end(state), style) if state.status.terminal else state.step or state.message or "",
+    ]
+
+
+def _format_done(state: JobState) -> str:
+    return f"{state.done:,.10g}" if state.total is None else f"{state.done:,.10g}/{state.total:,.10g}"
+
+
+def _format_rate(state: JobState) -> str:
+    return "" if state.rate is None else f"{state.rate:,.3g}/s" if state.rate < 100 else f"{state.rate:,.0f}/s"
+
+
+def _format_end(state: JobState) -> str:
+    took = (
+        f" after {format_seconds((state.ended - state.started).total_seconds())}"
+        if state.started is not None and state.ended is not None
+        else ""
+    )
+    reason = f": {state.error.message}" if state.error is not None else ""
+    return f"{state.status}{took}{reason}"

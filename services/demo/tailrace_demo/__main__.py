@@ -1,0 +1,5 @@
+"""`python -m tailrace_demo` runs the demo."""
+
+from tailrace_demo.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The wire as other people's clients read it."""

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Sets up what the tests need from outside of .venv: curl and Chromium. `make test` calls it first.
+# Node needs nothing: the wheel of playwright brings one along.
+set -eu
+cd "$(dirname "$0")/.."
+log=build/tests-setup.log
+
+list_missing() {
+    command -v curl >/dev/null || printf ' curl'
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+        printf ' chromium'
+}
+
+install_missing() {
+    mkdir -p build
+    echo "setup: installing$1 with apt-get, for the tests (a minute or two; log in $log)"
+    # shellcheck disable=SC2086 # one word a package
+    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y $1; } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        echo "setup: apt-get failed; these are its last lines, the others are in $log" >&2
+    fi
+}
+
+missing=$(list_missing)
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    install_missing "$missing"
+    missing=$(list_missing)
+fi
+
+for program in $missing; do
+    case $program in
+    curl) tests=tests/conformance/test_curl.py ;;
+    chromium) tests=tests/browser ;;
+    esac
+    case ${CI:-} in
+    '' | 0 | false) outcome="will be skipped" ;;
+    *) outcome="will fail, since CI is set" ;;
+    esac
+    echo "setup: $program is missing: $tests $outcome." >&2
+    echo "setup: to install it: apt-get install -y $program as root on Debian, else put it on the PATH" >&2
+done

@@ -1,0 +1,38 @@
+"""Calls to an edge, as a service without a library makes them."""
+
+from typing import Any
+
+import httpx
+import msgspec
+
+from support.edge import EdgeProcess
+
+
+async def publish(
+    edge: EdgeProcess, *events: tuple[str, Any] | tuple[str, Any, str], tenant: str = "acme"
+) -> list[str]:
+    """Publish events, (topic, data) or (topic, data, type), through the edge, and return their ids."""
+    body = [{"topic": event[0], "data": event[1], "type": (*event, "message")[2]} for event in events]
+    async with httpx.AsyncClient(timeout=30) as client:
+        answer = await client.post(f"{edge.url}/v1/{tenant}/events", json=body)
+        assert answer.status_code == 201, answer.text
+        ids: list[str] = answer.json()["ids"]
+        return ids
+
+
+async def call(edge: EdgeProcess, path: str, *, method: str = "GET", **options: Any) -> httpx.Response:
+    """Return the answer to one request on a connection of its own; `path` goes out as it is."""
+    async with httpx.AsyncClient(timeout=30) as client:
+        return await client.request(method, f"{edge.url}{path}", **options)
+
+
+async def read(edge: EdgeProcess, path: str, **query: Any) -> Any:
+    """Return the JSON that a GET is answered with; `from_` is `from`."""
+    answer = await call(edge, path, params={name.rstrip("_"): value for name, value in query.items()})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def data_of(event: Any) -> Any:
+    """Return the data of an event as a stream's decoder gives it."""
+    return msgspec.json.decode(event.data)["data"]
