@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 from conformance.programs import require_chromium
-from conformance.takeover import QUERY, TYPES, Record, Takeover
+from conformance.takeover import QUERY, TYPES, WAIT, Record, Takeover
 from playwright.async_api import Page, async_playwright
 from support.broker import Broker
 from support.edge import EdgeProcess
@@ -63,7 +63,7 @@ async def read_with_page(page: Page, origin: str, url: str, record: Record) -> N
     seen = 0
     over = False
     while not over:
-        await page.wait_for_function("seen => isOver() || events.length > seen", arg=seen, timeout=0)
+        await page.wait_for_function("seen => isOver() || events.length > seen", arg=seen, timeout=WAIT * 1000)
         over, events = await page.evaluate("seen => [isOver(), events.slice(seen)]", seen)
         for event in events:
             record.add(*event)

@@ -20,6 +20,10 @@ QUERY = "/v1/acme/events?topic=orders.*&topic=jobs.wire&from=start&until=termina
 TYPES = ("message", "progress", "invoice.paid", "complete")
 """Of the events; EventSource needs a listener for each."""
 
+WAIT = 200.0
+"""Seconds after which a client that waits for what never comes has failed: before pytest-timeout ends the process,
+and leaves ours behind."""
+
 _HOSTILE = (
     "line\u2028paragraph\u2029next\u0085tab\u000bfeed\u000cbom\ufeffnul\0wave\U0001f30a"
     "\r\n\ndata: no\n\nid: no\n\nevent: no\n\n: hb\n\n"
@@ -109,7 +113,12 @@ class Takeover:
         """Return what the client received."""
         record = Record()
         url = self._first.url + QUERY
-        async with Producer(self._broker.url, tenant="acme") as producer, asyncio.TaskGroup() as group, self._first:
+        async with (
+            asyncio.timeout(WAIT),
+            Producer(self._broker.url, tenant="acme") as producer,
+            asyncio.TaskGroup() as group,
+            self._first,
+        ):
             await self._publish(producer, 400)
             reading = group.create_task(_read_to_end(read, url, record))
             await record.reach(400)

@@ -14,7 +14,9 @@ from tailrace_protocol.control import CONTROL_TYPE
 from tailrace_protocol.sse import SseDecoder
 
 from conformance.programs import require_curl
-from conformance.takeover import Record, Takeover
+from conformance.takeover import WAIT, Record, Takeover
+
+pytestmark = pytest.mark.timeout(300)
 
 CUT = (0, 18, 56)
 """curl's exit statuses for a response that ended, ended too early, or whose connection was reset."""
@@ -25,7 +27,8 @@ async def run_curl(url: str, *options: str) -> AsyncIterator[tuple[Process, asyn
     process = await asyncio.create_subprocess_exec(require_curl(), "-sSNi", *options, url, stdout=PIPE)
     assert process.stdout is not None
     try:
-        yield process, process.stdout
+        async with asyncio.timeout(WAIT):
+            yield process, process.stdout
     finally:
         if process.returncode is None:
             process.kill()
@@ -74,7 +77,6 @@ async def read_ids(output: asyncio.StreamReader, number: int) -> list[str]:
     return ids
 
 
-@pytest.mark.timeout(300)
 async def test_curl_reads_the_stream_across_a_takeover(broker: Broker, tmp_path: Path) -> None:
     require_curl()
     takeover = Takeover(broker, tmp_path)

@@ -10,6 +10,8 @@ from support.broker import Broker
 
 from conformance.takeover import Record, Takeover
 
+pytestmark = pytest.mark.timeout(300)
+
 
 async def read_with_httpx_sse(url: str, record: Record) -> None:
     headers: dict[str, str] = {}
@@ -34,7 +36,6 @@ async def _read_once(client: httpx.AsyncClient, url: str, headers: dict[str, str
         return source.response.status_code
 
 
-@pytest.mark.timeout(300)
 async def test_httpx_sse_reads_the_stream_across_a_takeover(broker: Broker, tmp_path: Path) -> None:
     takeover = Takeover(broker, tmp_path)
     await takeover.check(await takeover.run(read_with_httpx_sse))

@@ -12,6 +12,8 @@ from tailrace_protocol.control import CONTROL_TYPE
 from conformance.programs import require_node
 from conformance.takeover import TYPES, Record, Takeover
 
+pytestmark = pytest.mark.timeout(300)
+
 SCRIPT = Path(__file__).with_name("eventsource.mjs")
 
 
@@ -31,7 +33,6 @@ async def read_with_node(url: str, record: Record) -> None:
             await process.wait()
 
 
-@pytest.mark.timeout(300)
 async def test_node_reads_the_stream_across_a_takeover_and_stops_at_204(broker: Broker, tmp_path: Path) -> None:
     require_node()
     takeover = Takeover(broker, tmp_path)

@@ -84,7 +84,7 @@ async def test_nobody_comes_any_more(broker: Broker, tmp_path: Path) -> None:
             refused = await client.get("/v1/acme/events?topic=a")
             assert (refused.status_code, refused.json()["type"]) == (503, "urn:tailrace:problem:draining")
             assert refused.headers["retry-after"] == "1"
-        with pytest.raises(OSError, match="Connect call failed"):
+        with pytest.raises(OSError, match="Connect"):
             await asyncio.open_connection("127.0.0.1", edge.port)
         (event_id,) = await publish_over(broker, tmp_path)
         for stream in streams[:5]:

@@ -49,6 +49,8 @@ def post_chunked(*chunks: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
 
 
+STREAM = b"GET /v1/acme/events?topic=a HTTP/1.1\r\nhost: edge\r\n"
+
 BAD_TENANTS = ["ACME", "a.b", "a%2Eb", "*", "%3E", "a%20b", "a%0d%0ab", "_a", "a" * 64, "%C3%BC", "%00", "$JS"]
 BAD_TOPICS = {
     "empty": "",
@@ -68,7 +70,6 @@ BAD_TOPICS = {
     "half an escape": "a%254",
     "escape that needs none": "a%2541",
     "escape in lower case": "a%252e",
-    "escaped twice": "a%25252E",
     "no UTF-8": "a%FF",
     "no UTF-8 inside": "a%25FF",
     "half a surrogate": "a%ED%A0%80",
@@ -76,7 +77,7 @@ BAD_TOPICS = {
     "no-break space": "a%C2%A0b",
     "right to left": "a%E2%80%AEb",
 }
-BAD_IDS = ["x", "5f2c91ab", "5f2c91ab-", "5f2c91ab--1", "5f2c91ab-01", "5F2C91AB-1", "5f2c91ab-1 ", "5f2c91ab-1e3"]
+BAD_IDS = ["x", "5f2c91ab", "5f2c91ab-", "5f2c91ab--1", "5f2c91ab-01", "5F2C91AB-1", "5f2c91ab-1%20", "5f2c91ab-1e3"]
 BAD_IDS += ["5f2c91ab-" + "9" * 20, "5f2c91ab-1%0D%0A", "5f2c91ab-%D9%A1", "5f2c91ab-1%00"]
 BAD_STARTS = ["NOW", "later", "10m", "-10", "-0m", "-10y", "-1.5h", "2026-01-31", "2026-01-31T12:00:00", "-999999999d"]
 BAD_RATES = ["0", "-1", "nan", "inf", "1001", "x", "", "1_0", "%D9%A3", "1e-9"]
@@ -128,7 +129,7 @@ CASES = [
     *(
         Case(f"read topic: {name}", get(f"/v1/acme/topics/{topic}"), 400, "invalid-topic")
         for name, topic in BAD_TOPICS.items()
-        if name not in ("empty", "no UTF-8", "half a surrogate")
+        if name not in ("no UTF-8", "half a surrogate", "line end")
     ),
     Case("wildcard as a topic", get("/v1/acme/topics/a.*"), 400, "invalid-topic"),
     Case("history without a topic", get("/v1/acme/history"), 400, "invalid-request", "topic"),
@@ -195,7 +196,7 @@ CASES = [
     Case("negative length", get("/livez", "content-length: -1"), 400, "invalid-http"),
     Case("absurd length", get("/livez", "content-length: 99999999999999999999"), 400, "invalid-http"),
     Case("bad chunk", post_chunked(b"{}").replace(b"2\r\n", b"zz\r\n"), 400, "invalid-http"),
-    Case("garbage behind a request", stream("topic=a") + b"\x00garbage", 400, "invalid-http"),
+    Case("garbage behind a request", STREAM + b"\r\n\x00garbage", 400, "invalid-http"),
     Case("PUT on the stream", stream("topic=a").replace(b"GET", b"PUT", 1), 405, "http"),
     Case("unknown method", stream("topic=a").replace(b"GET", b"BREW", 1), 400, "invalid-http"),
     Case("WebSocket", stream("topic=a..b", "connection: upgrade", "upgrade: websocket"), 400, "invalid-pattern"),
@@ -290,9 +291,6 @@ async def test_half_a_request_is_not_waited_for_without_end(broker: Any, tmp_pat
             (event_id,) = await publish(edge, ("a", 1))
             assert (await stream.next_event()).last_event_id == event_id, "a stream is no request"
         await check_alive(edge)
-
-
-STREAM = b"GET /v1/acme/events?topic=a HTTP/1.1\r\nhost: edge\r\n"
 
 
 @pytest.mark.parametrize(

@@ -431,7 +431,8 @@ async def test_what_others_wrote_arrives(edge: EdgeProcess, small: EdgeProcess, 
             received += await stream.read_raw()
         assert [without_id(json.loads(line)) for line in received.splitlines()[1:]] == got
     listed = await read(edge, "/v1/acme/topics", match=">")
-    assert sorted(event["topic"] for event in listed["events"]) == sorted(stored)
+    # What is no UTF-8 cannot be asked for by its name.
+    assert sorted(event["topic"] for event in listed["events"]) == sorted(set(stored) - {"\ufffd\ufffd"})
     for reader in (edge, small):
         assert reader.find_errors() == []
         assert (await read(reader, "/v1/stats"))["consumers"] == 1, "its follower never had to begin anew"

@@ -8,6 +8,8 @@ from typing import Any
 
 import anyio
 import msgspec
+import nats.errors
+import stamina
 from support.broker import read_stream
 
 _FRAME = re.compile(rb"(?:MSG|HMSG) \S+ \d+ (?:\d+ )?(\d+)\r\n|[^\r\n]*\r\n")
@@ -88,12 +90,17 @@ def _split(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 async def read_events(url: str, tenant: str = "default") -> list[tuple[int, str, str, Any]]:
-    """Return sequence, topic, type and data of all events in the log."""
+    """Return sequence, topic, type and data of all events in the log, as soon as a cluster has leaders again."""
     events = []
-    for sequence, subject, payload in await read_stream(url):
+    for sequence, subject, payload in await _read_stream(url):
         event = msgspec.json.decode(payload)
         events.append((sequence, subject.removeprefix(f"events.{tenant}."), event["type"], event["data"]))
     return events
+
+
+@stamina.retry(on=nats.errors.Error, attempts=None, timeout=60, wait_max=0.5)
+async def _read_stream(url: str) -> list[tuple[int, str, bytes]]:
+    return await read_stream(url)
 
 
 async def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:

@@ -84,12 +84,25 @@ def test_any_chunking_gives_the_same(cuts: list[int], frames: list[bytes]) -> No
     assert listener.pings == 1
 
 
+async def test_split_acknowledgements_take_the_fast_path_too() -> None:
+    data = encode_ack(1, 101) + encode_ack(2, 102)
+    for cut in range(len(data) - len(encode_ack(2, 102)), len(data)):
+        listener, acks = Listener(), list[Ack]()
+        parser = AckParser(listener, INBOX, acks.extend)  # type: ignore[arg-type]  # a listener is all it needs
+        await parser.parse(data[:cut])
+        await parser.parse(data[cut:])
+
+        assert [ack.number for ack in acks] == [1, 2] or cut - len(encode_ack(1, 101)) < len(parser._start)
+        assert len(acks) + len(listener.messages) == 2
+
+
 def test_nats_py_is_inside_as_expected() -> None:
     client = Client()
 
     assert type(client._ps).__name__ == "Parser"
     assert client._reading_task is None
     assert client._transport is None
+    assert client._server_info == {}
     assert "self._ps.parse(b)" in inspect.getsource(Client._read_loop)
     assert "self._reading_task = " in inspect.getsource(Client._process_connect_init)
     assert list(inspect.signature(type(client._ps).parse).parameters) == ["self", "data"]

@@ -11,6 +11,7 @@ import pytest
 from producer.faults import Proxy, is_ack, proxy_to, read_events, wait_until
 from support.broker import Broker, Cluster, connect, create_stream, request
 from tailrace_producer import Producer, Settings
+from tailrace_producer.connection import Connection
 from tailrace_protocol.errors import (
     BrokerUnavailable,
     EventTooLarge,
@@ -32,6 +33,10 @@ def numbered(count: int, topics: int = 7) -> Iterable[tuple[str, int]]:
 
 def has_stored(producer: Producer, sequence: int) -> bool:
     return producer._core.publisher._highest > sequence
+
+
+def has_left(producer: Producer, connection: Connection | None) -> bool:
+    return producer._core.publisher._connected is not connection
 
 
 def has_lost(proxy: Proxy, acks: int) -> bool:
@@ -75,8 +80,7 @@ async def test_nothing_lost_or_doubled_while_the_broker_is_suspended(broker: Bro
         publishing = asyncio.create_task(producer.publish_many(numbered(20_000)))
         await wait_until(partial(has_stored, producer, 3000))
         broker.suspend()
-        connected = producer._core.publisher._connected
-        await wait_until(lambda: producer._core.publisher._connected is not connected)
+        await wait_until(partial(has_left, producer, producer._core.publisher._connected))
         broker.resume()
         ids = await publishing
 
@@ -112,11 +116,19 @@ async def test_order_and_ids_hold_when_the_leader_steps_down_between_flushes(clu
     await check_log(cluster.url, ids)
 
 
-async def test_one_broker_of_a_cluster_is_enough_to_find_the_others(cluster: Cluster) -> None:
+@pytest.mark.cluster
+@pytest.mark.timeout(180)
+async def test_one_broker_of_a_cluster_is_enough_to_find_the_others_again_and_again(cluster: Cluster) -> None:
     async with Producer(cluster.brokers[0].url, settings=Settings(close_timeout=60)) as producer:
         await producer.publish("t", 0, timeout=60)
         cluster.brokers[0].kill()
         await producer.publish("t", 1, timeout=60)
+        for _ in range(3):
+            connected = producer._core.publisher._connected
+            assert connected is not None
+            await connected._client.close()
+            await wait_until(partial(has_left, producer, connected))
+            await producer.publish("t", 2, timeout=60)
 
 
 async def test_acknowledgements_lost_one_by_one(broker: Broker) -> None:

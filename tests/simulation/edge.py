@@ -313,6 +313,8 @@ class Edge:
         if reading is not None:
             replica = self.rng.randint(0, self.stream.last) if stale else self.stream.last
             self.tasks.append(Task(reading, self.stream, replica))
+            # Asked after the sentinel was looked for: that there is none may be retention's doing.
+            self.engine.settle(self.stream.first, self.stream.last, self.now)
 
     def read(self, task: Task, count: int, *, feed: bool = True) -> None:
         """Take a reading on by up to `count` messages."""

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,11 +21,32 @@ class EdgeProcess:
     """One edge. An async context manager: ready on entry, gone on exit."""
 
     def __init__(
-        self, nats_url: str, folder: Path, *, name: str = "edge", port: int | None = None, **settings: Any
+        self,
+        nats_url: str,
+        folder: Path,
+        *,
+        name: str = "edge",
+        port: int | None = None,
+        command: Sequence[str] = ("-m", "tailrace_edge"),
+        tls: ssl.SSLContext | None = None,
+        **settings: Any,
     ) -> None:
+        """Make one that is not started.
+
+        Args:
+            nats_url: of the broker.
+            folder: for its log.
+            name: of the edge.
+            port: one that is free by default.
+            command: what Python runs.
+            tls: how clients check its certificate; None if it has none.
+            settings: of the edge.
+        """
         self.name = name
         self.port = port or pick_ports(1)[0]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.tls = tls
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self._command = command
         self._folder = folder
         self._settings = {
             "nats_url": nats_url,
@@ -51,7 +74,7 @@ class EdgeProcess:
         environment = os.environ | {f"TAILRACE_{name.upper()}": str(value) for name, value in self._settings.items()}
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-m", "tailrace_edge"], stdout=log, stderr=log, env=environment
+                [sys.executable, "-W", "error", *self._command], stdout=log, stderr=log, env=environment
             )
 
     @property
@@ -59,7 +82,7 @@ class EdgeProcess:
         return self._folder / "edge.log"
 
     async def wait_ready(self) -> None:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=self.tls or True) as client:
             async for attempt in stamina.retry_context(
                 on=httpx.HTTPError, attempts=None, timeout=30, wait_initial=0.02, wait_max=0.1
             ):

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -88,6 +89,7 @@ async def open_stream(
     last_event_id: str | None = None,
     accept: str = "text/event-stream",
     receive_buffer: int | None = None,
+    tls: ssl.SSLContext | None = None,
     **query: str,
 ) -> AsyncIterator[RawStream]:
     """Open a stream, and cut it off at the end.
@@ -99,6 +101,7 @@ async def open_stream(
         last_event_id: header.
         accept: header.
         receive_buffer: of the kernel; small for a slow reader.
+        tls: how the edge's certificate is checked, if it has one.
         query: further fields; `from_` is `from`.
     """
     fields = [("topic", topic) for topic in topics] + [(name.rstrip("_"), value) for name, value in query.items()]
@@ -108,7 +111,7 @@ async def open_stream(
     address = urlsplit(url)
     assert address.hostname is not None
     assert address.port is not None
-    reader, writer = await _connect(address.hostname, address.port, receive_buffer)
+    reader, writer = await _connect(address.hostname, address.port, receive_buffer, tls)
     stream = RawStream(reader, writer)
     try:
         writer.write(head.encode() + b"\r\n")
@@ -119,12 +122,12 @@ async def open_stream(
 
 
 async def _connect(
-    host: str, port: int, receive_buffer: int | None
+    host: str, port: int, receive_buffer: int | None, tls: ssl.SSLContext | None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if receive_buffer is None:
-        return await asyncio.open_connection(host, port)
+        return await asyncio.open_connection(host, port, ssl=tls)
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     sock.setblocking(False)
     await asyncio.get_running_loop().sock_connect(sock, (host, port))
-    return await asyncio.open_connection(sock=sock, limit=1 << 10)
+    return await asyncio.open_connection(sock=sock, limit=1 << 10, ssl=tls, server_hostname=host if tls else None)

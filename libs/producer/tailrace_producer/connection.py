@@ -169,17 +169,20 @@ class Connection:
 
     @property
     def discovered(self) -> list[str]:
-        """`host:port` of the other brokers of the cluster, as this one knows them."""
-        return [server.netloc for server in self._client.discovered_servers]
+        """`host:port` of all brokers of the cluster, as this one knew them when it was connected to."""
+        # nats-py tells only of those that it was not given, and so forgets them in the second connection.
+        return list(self._client._server_info.get("connect_urls") or [])  # noqa: SLF001  # see above
 
     @property
     def trouble(self) -> str:
         """What the broker complained of last, such as a missing permission; empty if it did not."""
         return self._error.describe("")
 
-    def fileno(self) -> int:
-        """Return the file descriptor of the connection's socket."""
-        return int(self._transport._io_writer.get_extra_info("socket").fileno())  # noqa: SLF001  # for fork only
+    def fileno(self) -> int | None:
+        """Return the file descriptor of the connection's socket; None if it is closed."""
+        socket = self._transport._io_writer.get_extra_info("socket")  # noqa: SLF001  # for fork only
+        number = -1 if socket is None else int(socket.fileno())
+        return None if number < 0 else number
 
 
 class _LastError:

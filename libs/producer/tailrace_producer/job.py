@@ -192,11 +192,11 @@ class BaseJob:
 
     def due(self) -> float | None:
         with self._lock:
-            return None if self._next is None or self._unsettled else self._earliest
+            return None if self._next is None else self._earliest
 
     def send(self) -> None:
         with self._lock:
-            if self._next is None or self._unsettled:
+            if self._next is None or self._unsettled:  # then _settle asks again
                 return
             event_type, self._next = self._next, None
             self._submit(event_type, self._final or self._take_state())

@@ -13,10 +13,10 @@ class Paced(Protocol):
     """What the pacer knows of a job."""
 
     def due(self) -> float | None:
-        """Return when what waits may be sent, on the monotonic clock; None if nothing waits, or not for time."""
+        """Return when what waits may be sent, on the monotonic clock; None if nothing waits."""
 
     def send(self) -> None:
-        """Send what waits."""
+        """Send what waits, or nothing if it must not be sent yet; then the job asks again."""
 
 
 class Pacer:

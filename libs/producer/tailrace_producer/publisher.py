@@ -201,7 +201,7 @@ class Publisher:
     def fileno(self) -> int | None:
         """Return the file descriptor of the connection's socket; None without one."""
         connection = self._connected
-        return None if connection is None or connection.lost.done() else connection.fileno()
+        return None if connection is None else connection.fileno()
 
     def describe_trouble(self) -> str:
         """Return why events are not acknowledged, as far as anybody knows."""

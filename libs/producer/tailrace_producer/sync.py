@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from weakref import WeakSet
 
 import structlog
 from tailrace_protocol.errors import ProducerClosed, PublishError
@@ -54,7 +55,7 @@ class _Worker:
         """Let go of the connection in a forked process, without a word to the broker: it is the parent's."""
         descriptor = self.core.publisher.fileno()
         if descriptor is not None:
-            with open(os.devnull, "rb") as nowhere:
+            with open(os.devnull, "rb") as nowhere:  # closed, its number could become another file's
                 os.dup2(nowhere.fileno(), descriptor)
 
     def _run(self) -> None:
@@ -89,6 +90,7 @@ class SyncProducer:
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
         self._closed = False
+        _all.add(self)
 
     def __enter__(self) -> Self:
         return self
@@ -178,11 +180,13 @@ class SyncProducer:
     def _forget(self) -> None:
         """Start anew in a forked process. The parent's threads do not exist here, but their locks may be held."""
         self._lock = threading.Lock()
-        if self._worker is not None:
-            self._worker.abandon()
-            _abandoned.append(self._worker)
-            self._worker = None
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            _abandoned.append(worker)
+            worker.abandon()
 
+
+_all: WeakSet[SyncProducer] = WeakSet()
 
 _started: set[SyncProducer] = set()
 """Those with a thread; they have to be closed at exit, whoever else remembers them."""
@@ -192,9 +196,9 @@ _abandoned: list[_Worker] = []
 
 
 def _forget_all() -> None:
-    for producer in list(_started):
-        producer._forget()  # noqa: SLF001  # this module's own
     _started.clear()
+    for producer in list(_all):
+        producer._forget()  # noqa: SLF001  # this module's own
 
 
 def _close_all() -> None:

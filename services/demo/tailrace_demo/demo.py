@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -67,7 +68,7 @@ async def run_demo(options: Options, console: Console) -> Summary:
             nats_port=0,
             edges=options.edges,
             edge_settings={"TAILRACE_CORS_ORIGINS": ",".join(page.origins), "TAILRACE_RETRY": _RETRY},
-            tell=console.print,
+            tell=partial(console.print, soft_wrap=True),
         )
         console.print(f"starting a broker and {options.edges} edges")
         async with node:

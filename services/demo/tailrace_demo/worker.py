@@ -61,7 +61,7 @@ async def _pack_part(
                 totals += Counter({"files": 1, "bytes": packed.bytes, **packed.sizes})
                 producer.enqueue(topic, {"path": name, "bytes": packed.bytes, "sha256": packed.sha256}, type="file")
             job.update(advance=1, message=name)
-            whole.update(advance=1)
+            whole.update(advance=1, message=name)
     whole.log(_describe(part, totals))
     return totals
 
@@ -72,7 +72,7 @@ def _describe(part: Part, totals: Counter[str]) -> str:
         return f"{part.name}: {len(part.files)} files, nothing in them"
     best = min(sizes, key=lambda name: sizes[name])
     left = 100 * sizes[best] / totals["bytes"]
-    return f"{part.name}: {totals['files']} files, {totals['bytes'] / 1e3:,.0f} kB; {best} leaves {left:.0f} %"
+    return f"{part.name}: {totals['files']} files, {totals['bytes'] / 1e3:,.0f} kB to {left:.0f} % ({best})"
 
 
 if __name__ == "__main__":

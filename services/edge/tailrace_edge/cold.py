@@ -27,6 +27,9 @@ _OVERLAPPING_FILTERS = 10138
 async def find_sentinel(jetstream: JetStream, tail_start: int) -> StoredMessage | None:
     """Return the message whose arrival proves that all before `tail_start` came; None if nothing is stored."""
     behind = await jetstream.read_message(seq=tail_start, next_by_subj=">")
+    while behind is not None and "\ufffd" in behind.subject:
+        # The subject is not UTF-8, and the answer does not say what it is.
+        behind = await jetstream.read_message(seq=behind.sequence + 1, next_by_subj=">")
     return behind or await jetstream.read_message(last_by_subj=">")
 
 

@@ -46,6 +46,7 @@ class DetachableProtocol(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
+    _refused = False
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -60,8 +61,10 @@ class DetachableProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with what the client sends."""
+        if self._refused:
+            return
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if self._in_head and not self._refused:
             self._head_bytes += len(data)
             if self._head_bytes > self.max_header_bytes:
                 self._refuse(Problem(431, "header-too-large", _TOO_LARGE.format(self.max_header_bytes)))
@@ -85,7 +88,7 @@ class DetachableProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Called where a request is not HTTP."""
-        if not self.transport.is_closing():
+        if not self._refused:
             self._refuse(Problem(400, "invalid-http", msg))
 
     def on_message_begin(self) -> None:
@@ -102,8 +105,19 @@ class DetachableProtocol(HttpToolsProtocol):
             f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
+        self._refused = True
+        self._clear_deadline()
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        if self.transport.is_closing():
+            return
         self.transport.write(head.encode() + body)
-        self.transport.close()
+        if not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        # Closing while the client still sends would reset the connection, and the answer with it.
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER, self.transport.close)
 
     def _set_deadline(self) -> None:
         self._deadline = self.loop.call_later(self.request_timeout, self._expire)
@@ -123,12 +137,13 @@ class DetachableProtocol(HttpToolsProtocol):
             answerable = cycle is not None and not cycle.response_started
         if answerable:
             self._refuse(Problem(408, "too-slow", _TOO_SLOW.format(self.request_timeout)))
-        self.transport.close()
+        else:
+            self.transport.close()
 
     def _detach(self, cycle: RequestResponseCycle) -> asyncio.Transport | None:
         # Tells the cycle that nobody waits for its response any more.
         cycle.disconnected = True
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._refused:
             return None
         self._clear_deadline()
         self._unset_keepalive_if_required()

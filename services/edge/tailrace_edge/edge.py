@@ -5,6 +5,7 @@ import random
 import time
 
 import structlog
+from tailrace_protocol.closing import CloseReason
 
 from tailrace_edge.engine.engine import Engine
 from tailrace_edge.follower import Follow, Follower
@@ -14,6 +15,9 @@ from tailrace_edge.replay import Replay
 from tailrace_edge.settings import Settings
 from tailrace_edge.snapshot import Snapshots
 from tailrace_edge.stats import Stats
+
+_CANCEL_AGAIN = 0.02
+"""Seconds after which a task that did not hear that it is cancelled is told again."""
 
 _log = structlog.get_logger(__name__)
 
@@ -53,8 +57,10 @@ class Edge:
     async def stop(self) -> None:
         """End everything. Streams that are still open are cut off."""
         for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            # Once may not be enough: nats-py takes a cancellation within an attempt to connect for its failure.
+            while not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=_CANCEL_AGAIN)
         self.pump.stop()
         await self.jetstream.close()
 
@@ -63,6 +69,11 @@ class Edge:
         self.draining = True
         _log.info("draining", streams=len(self.engine.subscribers), window=self.settings.drain_window)
         await self.pump.drain(self.settings.drain_window)
+
+    def hurry(self) -> None:
+        """End all streams at once."""
+        for subscriber in self.engine.subscribers:
+            self.pump.close(subscriber, CloseReason.DRAIN)
 
     def explain_unready(self) -> str | None:
         """Return why no new clients should come here; None if they may."""

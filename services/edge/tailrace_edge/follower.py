@@ -8,9 +8,9 @@ bridge the time.
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
@@ -22,6 +22,8 @@ from tailrace_edge.messages import parse_time
 
 _SECOND = 1_000_000_000
 _BRIDGE_BATCH = 512
+_AGE_MARGIN = 10
+"""Seconds by which the clocks of broker and edge may differ."""
 
 _log = structlog.get_logger(__name__)
 
@@ -90,7 +92,8 @@ class Follower:
         self._broken = asyncio.Event()
         self._delivered_at = 0.0
         self._moved_at = 0.0
-        self._answers: set[asyncio.Task[None]] = set()
+        self._explaining: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         jetstream.on_reconnect(self._broken.set)
 
     @property
@@ -207,7 +210,7 @@ class Follower:
     async def _consume(self) -> None:
         """Follow by one consumer until it is broken."""
         self._broken.clear()
-        self._consumption = Consumption(self._epoch, self._next, self._answer)
+        self._consumption = Consumption(self._epoch, self._next, self._answer, self._may_expire)
         listening = await self._jetstream.listen(self)
         name = self._jetstream.new_name("follower")
         try:
@@ -284,9 +287,13 @@ class Follower:
         return False
 
     def _answer(self, subject: bytes) -> None:
-        task = asyncio.get_running_loop().create_task(self._publish_answer(subject.decode()))
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
+        _ = self._start(self._publish_answer(subject.decode()))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _publish_answer(self, subject: str) -> None:
         try:
@@ -315,10 +322,42 @@ class Follower:
         return "" if self._state is None else self._state.epoch
 
     def _take(self) -> None:
-        if self._consumption is not None:
-            self._pass_on(self._consumption.take())
+        if self._consumption is None:
+            return
+        self._pass_on(self._consumption.take())
+        if not self._consumption.holed:
             # Deleted messages at the end of what came are passed, too.
             self._next = max(self._next, self._consumption.next)
+        elif self._explaining is None:
+            self._explaining = self._start(self._explain_hole(self._consumption))
+
+    def _may_expire(self, stored_at: int) -> bool:
+        """Return whether retention may have dropped a message stored at that time."""
+        if self._state is None:
+            return False
+        config = self._state.config
+        if config.get("max_bytes", -1) > 0 or config.get("max_msgs", -1) > 0:
+            return True
+        max_age = config.get("max_age", 0)
+        return bool(max_age) and time.time_ns() - stored_at > max_age - _AGE_MARGIN * _SECOND
+
+    async def _explain_hole(self, consumption: Consumption) -> None:
+        """Find out whether messages that a consumer passed over were deleted, or dropped by retention unseen."""
+        try:
+            state = await self._jetstream.read_state()
+        except (JetStreamUnavailable, JetStreamError) as error:
+            self.fail(error)
+            return
+        finally:
+            self._explaining = None
+        if consumption is not self._consumption:
+            return
+        gone = consumption.explain_hole(state.first)
+        if gone is not None and gone >= self._next:
+            _log.warning("events gone unseen", first=self._next, last=gone)
+            self._sink.pass_over(gone)
+            self._next = gone + 1
+        self._take()
 
     def _pass_on(self, entries: list[Entry]) -> None:
         if not entries:

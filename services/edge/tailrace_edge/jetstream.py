@@ -114,6 +114,7 @@ class JetStream:
         self._parser: MessageParser | None = None
         self._numbers = itertools.count(1)
         self._on_reconnect: list[Callable[[], None]] = []
+        self._last_error = ""
 
     async def connect(self) -> None:
         """Connect, however long that takes."""
@@ -277,13 +278,18 @@ class JetStream:
     # Callbacks of nats-py
 
     async def _log_error(self, error: Exception) -> None:
-        _log.warning("broker error", error=_describe(error))
+        described = _describe(error)
+        # While the broker is away, this is called ten times a second.
+        log = _log.debug if described == self._last_error else _log.warning
+        self._last_error = described
+        log("broker error", error=described)
 
     async def _log_disconnect(self) -> None:
         if not self._client.is_closed:
             _log.warning("broker connection lost", servers=self._hosts())
 
     async def _tell_reconnect(self) -> None:
+        self._last_error = ""
         _log.info("broker connected again", server=_strip(self._client.connected_url))
         for callback in self._on_reconnect:
             callback()

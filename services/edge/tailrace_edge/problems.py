@@ -85,7 +85,7 @@ def install_problems(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         problem = describe(error)
         if problem.status == 405:
-            problem.headers["allow"] = ", ".join(_find_methods(request))
+            problem.headers = {"allow": ", ".join(_find_methods(request))}
         if problem.status == 500:
             _log.error("request failed", path=request.url.path, exc_info=error)
         return problem.render()

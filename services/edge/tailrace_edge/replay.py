@@ -57,13 +57,11 @@ class Replay:
 
     async def _perform(self, reading: Reading) -> None:
         log = self._pump.engine.log
-        state = await self._jetstream.read_state()
-        if state.epoch != log.epoch:
-            raise JetStreamUnavailable("the log was replaced; the follower has not seen that yet")
-        self._pump.settle(state.first, state.last, state.asked_at)
-        if reading.after + 1 < log.oldest:
-            return  # its members have to be told of a gap first
         sentinel = await find_sentinel(self._jetstream, reading.covers + 1)
+        # Asked after what may be missing: what retention drops first is told as a gap.
+        await self._settle(log.epoch)
+        if reading.after + 1 < log.oldest:
+            return
         if sentinel is None or sentinel.sequence <= reading.after:
             reading.until = reading.after
             return  # nothing is stored behind them
@@ -73,8 +71,15 @@ class Replay:
                 entries = await cold.fetch()
                 if not entries:
                     raise JetStreamUnavailable("a replica lags; another may not")
+                await self._settle(log.epoch)
                 self._pump.feed(reading, entries)
                 await self._wait_for_members(reading)
+
+    async def _settle(self, epoch: str) -> None:
+        state = await self._jetstream.read_state()
+        if state.epoch != epoch:
+            raise JetStreamUnavailable("the log was replaced; the follower has not seen that yet")
+        self._pump.settle(state.first, state.last, state.asked_at)
 
     async def _wait_for_members(self, reading: Reading) -> None:
         loop = asyncio.get_running_loop()

@@ -29,13 +29,14 @@ class EdgeServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, edge: Edge) -> None:
         super().__init__(config)
         self._edge = edge
+        self._hurried = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Called on SIGTERM and SIGINT; the second signal cuts the drain short.
 
         uvicorn would raise the signal again at the end, which makes an orderly stop look like a crash.
         """
-        self.force_exit = self.should_exit
+        self._hurried = self.should_exit
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -46,11 +47,15 @@ class EdgeServer(uvicorn.Server):
         for listener in sockets or []:
             listener.close()
         drain = asyncio.create_task(self._edge.drain())
-        while not drain.done() and not self.force_exit:
+        while not drain.done() and not self._hurried:
             await asyncio.wait([drain], timeout=0.1)
         drain.cancel()
         await asyncio.gather(drain, return_exceptions=True)
+        self._edge.hurry()
         await super().shutdown(sockets)
+        # Left are clients that do not take the end of their responses.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def run(settings: Settings) -> None:

@@ -4,6 +4,7 @@ import os
 import socket
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -14,6 +15,9 @@ from tailrace_edge.engine.limits import Limits
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+
+
+_SCHEMES = frozenset({"nats", "tls", "ws", "wss"})
 
 
 def _default_name() -> str:
@@ -72,6 +76,14 @@ class Settings(BaseSettings):
         return values
 
     @model_validator(mode="after")
+    def _check_servers(self) -> Self:
+        for number, server in enumerate(self.nats_url.split(","), 1):
+            if not _is_server(server.strip()):
+                # It is not shown, since it may hold a password.
+                raise SetupError(f"server {number} in nats_url is not of the form nats://host:port, or tls://host:port")
+        return self
+
+    @model_validator(mode="after")
     def _check_exposure(self) -> Self:
         if not _is_loopback(self.host):
             raise SetupError(
@@ -90,6 +102,14 @@ class Settings(BaseSettings):
             slow_after=self.slow_after,
             lag_after=self.lag_after,
         )
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -82,6 +82,14 @@ class Snapshots:
             raise JetStreamUnavailable("the log moves on faster than it can be read; try again")
         return self._overlay(found, patterns or paths)
 
+    async def reach(self, sequence: int) -> bool:
+        """Wait until the follower is at a sequence, for some seconds at the most; return whether it is."""
+        for _ in range(_ATTEMPTS):
+            if self._log.head >= sequence:
+                return True
+            await asyncio.sleep(_PAUSE)
+        return False
+
     async def list_paths(self, patterns: Sequence[str]) -> list[str]:
         """Return the paths of all topics that have events, sorted."""
         paths: set[str] = set()
@@ -111,17 +119,10 @@ class Snapshots:
             found = await read_batch(self._jetstream, self._log.epoch, query)
             # Replicas apply in order: one that has the sentinel lacks nothing before it.
             proven = max((entry.sequence for entry in found), default=0)
-            if proven >= sentinel.sequence and await self._reach(proven) and self._log.tail.start - 1 <= proven:
+            if proven >= sentinel.sequence and await self.reach(proven) and self._log.tail.start - 1 <= proven:
                 return found, proven
             await asyncio.sleep(_PAUSE)
         raise JetStreamUnavailable("no replica of the log is fresh enough; try again")
-
-    async def _reach(self, sequence: int) -> bool:
-        for _ in range(_ATTEMPTS):
-            if self._log.head >= sequence:
-                return True
-            await asyncio.sleep(_PAUSE)
-        return False
 
     def _overlay(self, found: Iterable[Entry], patterns: Sequence[str]) -> list[Entry]:
         matcher = PathMatcher(patterns)

@@ -138,6 +138,9 @@ class StreamRoute:
             await asyncio.sleep(_PAUSE)
         found = await find_time(self._edge, query.start) if isinstance(query.start, datetime) else None
         newest: list[Entry] | None = None
+        if query.interest.until_terminal and self._resumes(query) and query.position is not None:
+            # Another edge was further; how the jobs stand has to be known as far as its client knows it.
+            await self._edge.snapshots.reach(query.position.sequence)
         if query.interest.until_terminal or (query.start is Start.LAST and not self._resumes(query)):
             newest = await self._edge.snapshots.read(query.interest.patterns)
         # From here on nothing is awaited, so that the log stays where it is until the stream is attached.

@@ -63,7 +63,7 @@ class MessageParser:
             end = buffer.find(b"\r\n", start)
             if end < 0:
                 break
-            if buffer[start] not in b"MH":
+            if not buffer.startswith((b"MSG ", b"HMSG "), start):
                 await self._stock.parse(buffer[start : end + 2])
                 start = end + 2
                 continue

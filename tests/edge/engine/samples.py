@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from tailrace_edge.engine.batch import Batch
 from tailrace_edge.engine.engine import Engine
 from tailrace_edge.engine.entry import Entry
@@ -10,6 +11,7 @@ from tailrace_edge.engine.limits import Limits
 from tailrace_edge.engine.reading import Reading
 from tailrace_edge.engine.subscriber import Place, Subscriber
 from tailrace_protocol.control import Mode
+from tailrace_protocol.sse import SseDecoder
 
 EPOCH = "5f2c91ab"
 
@@ -29,6 +31,10 @@ def make_entries(*types: str, path: str = "acme.jobs.a", after: int = 0) -> list
 def make_interest(*patterns: str, **options: Any) -> Interest:
     """Return an interest in some patterns."""
     return Interest(tuple(sorted(patterns)), **options)
+
+
+JOB = make_interest("acme.jobs.a")
+TAIL_OF_ONE = {"tail_bytes": 0}
 
 
 class Harness:
@@ -122,3 +128,26 @@ class Harness:
         data = b"".join(self.written[subscriber])
         self.written[subscriber].clear()
         return data
+
+
+def parse(data: bytes) -> list[tuple[str, str, Any]]:
+    """Return id, type and data of all events; of control events the data's kind is the type."""
+    events = []
+    for event in SseDecoder().feed(data):
+        fields = msgspec.json.decode(event.data)
+        if event.event == "tailrace":
+            events.append((event.last_event_id.removeprefix(f"{EPOCH}-"), fields.pop("kind"), fields))
+        else:
+            events.append((event.last_event_id.removeprefix(f"{EPOCH}-"), event.event, fields["data"]))
+    return events
+
+
+def kinds(data: bytes) -> list[tuple[str, str]]:
+    return [(event_id, kind) for event_id, kind, _ in parse(data)]
+
+
+def beat(harness: Harness, subscriber: Subscriber, seconds: float = 0) -> bytes:
+    harness.now += seconds
+    batch = harness.engine.beat(subscriber, harness.now)
+    assert isinstance(batch, Batch)
+    return batch.data

@@ -77,12 +77,13 @@ def test_member_that_has_not_taken_all_lags() -> None:
     assert not reading.lagging
 
     reading.hold(make_entries("log", after=4))
-    assert reading.lagging
-    one.cursor = 5
+    assert (reading.lagging, reading.blocked) == (True, False)
     other.place = Place.BLOCKED
-    assert reading.lagging
+    assert (reading.lagging, reading.blocked) == (True, False)
+    one.cursor = 5
+    assert (reading.lagging, reading.blocked) == (True, True)
     other.place = Place.CLOSED
-    assert not reading.lagging
+    assert (reading.lagging, reading.blocked) == (False, False)
 
 
 def test_only_who_missed_nothing_can_join() -> None:

@@ -68,7 +68,7 @@ def test_newest_is_that_of_each_topic(paths: list[str], patterns: list[str]) -> 
 
 
 def test_budget_holds_by_letting_the_oldest_go() -> None:
-    tail, entries = fill(["acme.x"] * 10, budget=3 * make_entry(10).size)
+    tail, entries = fill(["acme.x"] * 10, budget=sum(make_entry(number).size for number in (8, 9, 10)))
 
     assert len(tail) == 3
     assert tail.size == sum(entry.size for entry in entries[7:])
@@ -89,6 +89,13 @@ def test_what_has_left_leaves_nothing_behind() -> None:
 
     assert list(tail._topics) == ["acme.x"]
     assert tail._tree == {"acme": {"x": {"": "acme.x"}}}
+
+
+def test_memory_of_what_has_left_is_given_back() -> None:
+    tail, _ = fill(["acme.x"] * 1000, budget=10 * make_entry(1).size)
+
+    assert len(tail._entries._entries) <= 2 * len(tail)
+    assert len(tail._topics["acme.x"]._entries) <= 2 * len(tail)
 
 
 def test_topic_inside_a_topic_outlives_it() -> None:

@@ -76,14 +76,3 @@ def test_what_was_seen_is_not_seen_again() -> None:
     watch.see(b_ends)
     watch.see(b_starts)
     assert (watch.ended, watch.since) == (True, 2)
-
-
-def test_nothing_else_is_passed_over_until_the_end() -> None:
-    watch = Watch(("acme.jobs.a",), 5, {})
-    watch.pass_over(9)
-    watch.pass_over(3)
-    assert watch.since == 9
-
-    see(watch, ("acme.jobs.a", "complete"))
-    watch.pass_over(20)
-    assert watch.since == 10

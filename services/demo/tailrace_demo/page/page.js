@@ -2,8 +2,8 @@
 const EDGE = document.querySelector("meta[name=edge]").content;
 const TYPES = ["start", "progress", "warning", "log", "complete", "failed", "cancelled", "deleted"];
 const WHOLE = "jobs.pack";
-const SHOWN_PARTS = 10;
-const SHOWN_LINES = 12;
+const SHOWN_PARTS = 12;
+const SHOWN_LINES = 8;
 const REOPEN_AFTER = 2000; // ms, where an edge answered with an error: EventSource then gives up
 
 const parts = new Map(); // topic to state
@@ -85,10 +85,12 @@ function drawWhole() {
   $("title").textContent = whole.title ?? whole.id;
   $("step").textContent = ended ? describeEnd(whole) : [whole.step, whole.message].filter(Boolean).join(" · ");
   $("percent").textContent = Math.floor(whole.percent ?? 0);
-  $("done").textContent = `${format(whole.done)} / ${format(whole.total)}`;
-  $("rate").textContent = ended || whole.rate == null ? "–" : `${format(whole.rate)}/s`;
-  $("eta").textContent = ended || whole.eta == null ? "–" : formatSeconds(whole.eta);
-  $("elapsed").textContent = formatSeconds((Date.parse(whole.ended ?? whole.updated) - Date.parse(whole.started)) / 1000);
+  $("done").textContent = `${format(whole.done ?? 0)} / ${format(whole.total)}`;
+  const seconds = (Date.parse(whole.ended ?? whole.updated) - Date.parse(whole.started)) / 1000;
+  const rate = ended ? whole.done / seconds : whole.rate;
+  $("rate").textContent = rate == null ? "–" : `${format(rate)}/s`;
+  $("eta").textContent = ended ? "none" : whole.eta == null ? "–" : formatSeconds(whole.eta);
+  $("elapsed").textContent = formatSeconds(seconds);
   drawBar($("bar"), whole.percent);
 }
 
@@ -109,7 +111,7 @@ function makePart(state) {
   drawBar(bar, state.percent ?? 100);
   const item = document.createElement("li");
   item.dataset.status = state.status;
-  const said = state.status === "running" || state.status === "complete" ? `${format(state.done)} files` : state.status;
+  const said = state.status === "running" || state.status === "complete" ? `${format(state.done ?? 0)} files` : state.status;
   item.append(element("span", state.title ?? state.id, "name"), bar, element("span", said, "said"));
   return item;
 }
@@ -125,9 +127,9 @@ function drawList(list, items) {
 
 function describeEnd(state) {
   if (state.status !== "complete") return [state.status, state.error?.message].filter(Boolean).join(": ");
-  const { bytes, files, failed, ...sizes } = state.result ?? {};
+  const { bytes, files: _files, failed: _failed, ...sizes } = state.result ?? {};
   const [best, size] = Object.entries(sizes).sort((a, b) => a[1] - b[1])[0] ?? [];
-  return best ? `complete: ${megabytes(bytes)}, ${megabytes(size)} with ${best}` : "complete";
+  return best ? `complete · ${megabytes(bytes)} to ${megabytes(size)} (${best})` : "complete";
 }
 
 function element(name, text, className = "") {

@@ -204,7 +204,6 @@ class Serving:
                 draft.add(encode_control(lag, subscriber.group.interest.form, self._log.position(head)), head)
                 subscriber.told = head
             subscriber.fell_at = None
-            subscriber.conflated = 0
         self._places.move(subscriber, Place.LIVE if subscriber.group.interest.shared else Place.WAITING)
 
 
@@ -217,7 +216,6 @@ def _watch(watch: Watch, entries: Sequence[Entry], reached: int) -> tuple[Sequen
     """Return what is to be delivered, up to where, and whether the stream ends there."""
     for entry in entries:
         watch.see(entry)
-    watch.pass_over(reached)
     if not watch.ended or reached < watch.since:
         return entries, reached, False
     return [entry for entry in entries if entry.sequence <= watch.since], watch.since, True

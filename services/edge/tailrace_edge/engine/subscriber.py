@@ -81,11 +81,6 @@ class Watch:
         else:
             self.open.add(entry.path)
 
-    def pass_over(self, sequence: int) -> None:
-        """Take note that up to `sequence`, there was nothing else."""
-        if not self.ended:
-            self.since = max(self.since, sequence)
-
     def _is_job(self, path: str) -> bool:
         if path in self._exact:
             return True

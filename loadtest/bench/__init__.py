@@ -1,0 +1,1 @@
+"""Tailrace beside what users would take instead, under the same load on the same machine: `make bench`."""

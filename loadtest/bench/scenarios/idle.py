@@ -1,0 +1,58 @@
+"""(e) Connections that nothing happens on but heartbeats: what do they hold, and what do they cost?"""
+
+from collections.abc import Iterator
+
+from bench.bench import Bench
+from bench.contenders import Contender, Limit, Mercure, Nchan, Place, RedisUsual, Tailrace
+from bench.measuring import make_meter
+from bench.load import Load
+from bench.rows import Row
+from bench.usage import read_memory, read_socket_memory, wait_quiet
+
+KINDS = (Limit, Tailrace, Nchan, RedisUsual, Mercure)
+
+FIRST = 100
+"""Connections made and closed before, so that what the first ones bring about is not counted."""
+
+
+def run(bench: Bench) -> Iterator[Row]:
+    """Connect, wait for some heartbeats, and see with one event that all are still there."""
+    count, seconds = bench.size(15_000, 50), bench.seconds(40, 2)
+
+    def measure(contender: Contender, place: Place) -> Row:
+        with contender.run(place), bench.publish_to(contender, place) as publisher:
+            with bench.watch(contender, place, FIRST, name="first") as first:
+                first.wait_connected()
+            wait_quiet(contender.servers)
+            before, sockets = read_memory(contender.servers), read_socket_memory()
+            with bench.watch(contender, place, count, options=("--seconds", seconds)) as watchers:
+                watchers.wait_connected(120)
+                wait_quiet([*contender.servers, watchers.process])
+                held, sockets_held = read_memory(contender.servers), read_socket_memory()
+                meter = make_meter(contender, publisher.process, watchers.process)
+                meter.start()
+                watchers.mark()
+                watchers.wait_done(seconds + 60)
+                measured = meter.stop()
+                watchers.process.say("expect 1")
+                publisher.publish(Load(events=1))
+                after = read_memory(contender.servers)
+                result = watchers.stop()
+        figures = {
+            "connections": result["connects"]["ok"],
+            "connects_failed": result["connects"]["failed"],
+            "connects_per_s": result["connects"]["per_s"],
+            "rss_before_bytes": before.rss,
+            "rss_bytes": held.rss,
+            "growth_bytes": (held.rss - before.rss) / count,
+            "growth_later_bytes": (after.rss - before.rss) / count,
+            "sockets_bytes": (sockets_held - sockets) / count,
+            "server_share": measured.share("server"),
+            "broker_share": measured.share("broker"),
+            "heartbeats": result["events"]["comments"],
+            "ended": result["closed_early"],
+        }
+        return Row("idle", case, contender.name, figures, watchers={"loadgen": result})
+
+    case = f"{count:,}"
+    yield from bench.try_each("idle", case, bench.choose(*KINDS), measure)

@@ -1,0 +1,83 @@
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from rich.console import Console
+from tailrace_cli.job_table import JobTable, format_job, format_seconds
+from tailrace_client import Event, JobState, JobStatus, Link, LinkState
+from tailrace_protocol.jobs import JobError
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+RUNNING = JobState(
+    "one", JobStatus.RUNNING, title="Import", done=5, total=10, percent=50, rate=2.5, eta=2, step="copy", started=NOW
+)
+ENDED = JobState("two", JobStatus.COMPLETE, done=1, started=NOW, ended=NOW + timedelta(seconds=65))
+FAILED = JobState("three", JobStatus.FAILED, error=JobError("OSError", "disk full"), ended=NOW)
+
+
+def make_event(state: JobState, type: str = "progress") -> Event:
+    return Event("0123abcd-1", f"jobs.{state.id}", type, NOW, msgspec.to_builtins(state))
+
+
+def render(table: JobTable, limit: int | None = None) -> str:
+    console = Console(width=120, force_terminal=False)
+    with console.capture() as capture:
+        console.print(table.render(limit=limit))
+    return capture.get()
+
+
+def test_running_jobs_come_first_then_the_newest_that_ended() -> None:
+    table = JobTable([FAILED, ENDED, RUNNING])
+
+    assert [state.id for state in table.sort()] == ["one", "two", "three"]
+
+
+def test_a_row_says_how_the_job_is() -> None:
+    shown = render(JobTable([RUNNING, ENDED, FAILED]))
+
+    for text in ("Import", "50 %", "5/10", "2.5/s", "2.0 s", "copy", "complete after 1 min 5 s", "failed: disk full"):
+        assert text in shown
+
+
+def test_events_change_the_table() -> None:
+    table = JobTable()
+
+    assert table.take(make_event(RUNNING)) == RUNNING
+    assert [state.id for state in table.sort()] == ["one"]
+    assert table.take(Event("0123abcd-2", "jobs.one", "message", NOW, "foreign")) is None
+    assert table.take(make_event(RUNNING, "deleted")) is None
+    assert table.sort() == []
+
+
+def test_jobs_with_the_same_id_of_two_users_are_two() -> None:
+    assert len(JobTable([msgspec.structs.replace(RUNNING, user=user) for user in ("1", "2", None)]).sort()) == 3
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    shown = render(JobTable([RUNNING, ENDED, FAILED]), limit=1)
+
+    assert "Import" in shown
+    assert "disk full" not in shown
+    assert "and 2 more" in shown
+
+
+def test_the_link_is_shown() -> None:
+    table = JobTable()
+    assert "no jobs" in render(table)
+    table.observe(Link(LinkState.LIVE, edge="edge-1"))
+    assert "live at edge-1" in render(table)
+    table.observe(Link(LinkState.OFFLINE, edge="edge-1", reason="refused"))
+    assert "offline: refused" in render(table)
+
+
+def test_one_line() -> None:
+    assert format_job(RUNNING) == "jobs.one  running  50.0 %  5/10 done  2.5/s  copy  2.0 s left"
+    assert format_job(ENDED) == "jobs.two  complete  1 done  complete after 1 min 5 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (9.94, "9.9 s"), (42, "42 s"), (59.6, "1 min 0 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")],
+)
+def test_times(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text

@@ -1,0 +1,154 @@
+"""`tailrace up`: real processes, which are killed."""
+
+import http.client
+import json
+import re
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import stamina
+from cli.command import WAIT, Run, Start
+
+
+@dataclass
+class Up:
+    process: subprocess.Popen[str]
+    url: str
+    nats: str
+
+    @property
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    @property
+    def edges(self) -> dict[str, psutil.Process]:
+        """By name."""
+        lines = {child: child.cmdline() for child in self.children}
+        return {line[line.index("--name") + 1]: child for child, line in lines.items() if "--name" in line}
+
+
+@pytest.fixture
+def up(start: Start) -> Up:
+    process = start("up", "--port", "0", "--nats-port", "0", "--store", "data")
+    assert process.stdout is not None
+    text = process.stdout.readline() + process.stdout.readline()
+    url = re.search(r"http://\S+", text)
+    nats = re.search(r"nats://[^;\s]+", text)
+    assert url, text
+    assert nats, text
+    return Up(process, url[0], nats[0])
+
+
+def ask_edges(url: str) -> dict[str, bool]:
+    """Return the edges' names, and whether they are ready."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    try:
+        connection.request("GET", "/v1/stats?cluster=true")
+        return {edge["name"]: edge["ready"] for edge in json.loads(connection.getresponse().read())["edges"]}
+    finally:
+        connection.close()
+
+
+@stamina.retry(on=(OSError, http.client.HTTPException, AssertionError), attempts=None, timeout=WAIT, wait_max=0.2)
+def wait_for_edges(url: str) -> None:
+    assert ask_edges(url) == {"edge-1": True, "edge-2": True}
+
+
+@stamina.retry(on=AssertionError, attempts=None, timeout=WAIT, wait_max=0.2)
+def wait_for_other(up: Up, name: str, pid: int) -> None:
+    assert name in up.edges
+    assert up.edges[name].pid != pid
+
+
+def test_two_edges_answer_on_one_port(up: Up, run: Run, tmp_path: Path) -> None:
+    assert ask_edges(up.url) == {"edge-1": True, "edge-2": True}
+
+    published = run("publish", "hello", '"world"', "--nats", up.nats)
+    listed = run("jobs", "--once", "--url", up.url)
+
+    assert published.stdout.endswith("-1\n")
+    assert listed.returncode == 0
+    assert sorted(path.name for path in (tmp_path / "data" / "logs").iterdir()) == [
+        "broker.log",
+        "edge-1.log",
+        "edge-2.log",
+    ]
+
+
+def test_a_killed_edge_comes_back(up: Up, tmp_path: Path) -> None:
+    killed = up.edges["edge-2"]
+    killed.kill()
+
+    wait_for_other(up, "edge-2", killed.pid)
+    wait_for_edges(up.url)
+
+    assert "edge-2 was ended by SIGKILL; it is started again" in (tmp_path / "up.err").read_text()
+
+
+def test_a_killed_broker_comes_back_with_its_log(up: Up, run: Run) -> None:
+    first = run("publish", "a", "1", "--nats", up.nats).stdout
+    [broker] = [child for child in up.children if child.name() == "nats-server"]
+    broker.kill()
+    broker.wait()
+
+    second = run("publish", "a", "2", "--nats", up.nats, "--timeout", "60").stdout
+
+    assert first.partition("-")[0] == second.partition("-")[0]
+    assert second.endswith("-2\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_clean_stop_leaves_no_process_and_says_so(up: Up, tmp_path: Path, number: signal.Signals) -> None:
+    children = up.children
+    assert len(children) == 3
+
+    up.process.send_signal(number)
+
+    assert up.process.wait(WAIT) == 0
+    assert [child for child in children if child.is_running()] == []
+    assert (tmp_path / "up.err").read_text().endswith("stopped\n")
+    assert "killed" not in (tmp_path / "up.err").read_text()
+    for name in ("edge-1", "edge-2"):
+        assert "edge stopped" in (tmp_path / "data" / "logs" / f"{name}.log").read_text()
+    assert "Server Exiting" in (tmp_path / "data" / "logs" / "broker.log").read_text()
+
+
+def test_sigkill_leaves_no_process(up: Up) -> None:
+    children = up.children
+    assert len(children) == 3
+
+    up.process.kill()
+    up.process.wait()
+
+    _, alive = psutil.wait_procs(children, timeout=WAIT)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+@pytest.mark.parametrize(("option", "place"), [("--port", "url"), ("--nats-port", "nats")])
+def test_a_port_in_use_is_told(up: Up, run: Run, tmp_path: Path, option: str, place: str) -> None:
+    port = getattr(up, place).rpartition(":")[2]
+    ports = {"--port": "0", "--nats-port": "0"} | {option: port}
+    done = run("up", *(part for pair in ports.items() for part in pair), "--store", str(tmp_path / "other"))
+
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert f"choose another port with {option}" in done.stderr
+
+
+def test_a_store_in_use_is_told(up: Up, run: Run, tmp_path: Path) -> None:
+    done = run("up", "--port", "0", "--nats-port", "0", "--store", str(tmp_path / "data"))
+
+    assert done.returncode == 1
+    assert "another broker uses" in done.stderr
+
+
+def test_an_edge_that_cannot_run_is_told(run: Run, tmp_path: Path) -> None:
+    done = run("up", "--port", "0", "--nats-port", "0", "--store", str(tmp_path / "data"), TAILRACE_HEARTBEAT="no")
+
+    assert done.returncode == 1
+    assert "ended at once" in done.stderr
+    assert "Traceback" not in done.stderr

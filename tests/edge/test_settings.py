@@ -1,0 +1,111 @@
+"""Settings: their names, their bounds, and the table of them in the docs."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from tailrace_edge.settings import Settings
+from tailrace_protocol.errors import SetupError
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
+FIELDS = Settings.model_fields
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in FIELDS:
+        monkeypatch.delenv(f"TAILRACE_{name.upper()}", raising=False)
+
+
+def show_default(field: FieldInfo) -> str:
+    default = field.default
+    if field.default_factory is not None:
+        return "host name and process id"
+    if default == ():
+        return "none"
+    if isinstance(default, bool):
+        return "`true`" if default else "`false`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+def make_table() -> str:
+    """Return the table in docs/settings.md as it has to be."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for name, field in FIELDS.items():
+        lines.append(f"| `TAILRACE_{name.upper()}` | {show_default(field)} | {field.description} |")
+    return "\n".join(lines)
+
+
+def test_the_docs_have_every_setting() -> None:
+    """If this fails, put the table that is expected here into the docs."""
+    table = re.search(r"^\| variable .*?(?=\n\n|\Z)", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    assert table is not None
+    assert table[0].strip() == make_table()
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_each_is_described(name: str) -> None:
+    description = FIELDS[name].description
+    assert description is not None
+    assert description.endswith(".")
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_each_is_a_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    values: dict[str, tuple[str, Any]] = {
+        "nats_url": ("nats://a:1,nats://b:2", "nats://a:1,nats://b:2"),
+        "host": ("::1", "::1"),
+        "reuse_port": ("true", True),
+        "name": ("x", "x"),
+        "auth": ("none", "none"),
+        "cors_origins": ("https://a.example, https://b.example,", ("https://a.example", "https://b.example")),
+        "log_level": ("debug", "debug"),
+        "log_format": ("json", "json"),
+    }
+    text, value = values.get(name, ("7", 7))
+    monkeypatch.setenv(f"TAILRACE_{name.upper()}", text)
+    assert getattr(Settings(), name) == value
+
+
+@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.annotation in (int, float)])
+@pytest.mark.parametrize("text", ["-1", "x", "", "nan"])
+def test_numbers_are_bounded(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"TAILRACE_{name.upper()}", text)
+    with pytest.raises(ValidationError, match=name):
+        Settings()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_is_free(host: str) -> None:
+    assert Settings(host=host).host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "example.com", ""])
+def test_anything_else_needs_authentication(host: str) -> None:
+    with pytest.raises(SetupError, match="listens on loopback only"):
+        Settings(host=host)
+
+
+@pytest.mark.parametrize("url", ["", "127.0.0.1", "http://a:4222", "nats://a:x", "nats://a:70000", "nats://", "nats://a,"])
+def test_the_broker_has_an_address(url: str) -> None:
+    with pytest.raises(SetupError, match="nats_url"):
+        Settings(nats_url=url)
+
+
+def test_an_address_that_cannot_be_is_told_without_its_password() -> None:
+    with pytest.raises(SetupError) as caught:
+        Settings(nats_url="nats://user:secret@a:x")
+    assert "secret" not in str(caught.value)
+
+
+def test_the_name_tells_host_and_process() -> None:
+    assert re.fullmatch(r".+-\d+", Settings().name)
+
+
+def test_the_engine_gets_its_part() -> None:
+    settings = Settings(tail_bytes=1, heartbeat=2, cursor_interval=3, slow_after=4)
+    limits = settings.limits
+    assert (limits.tail_bytes, limits.heartbeat, limits.cursor_interval, limits.slow_after) == (1, 2, 3, 4)
