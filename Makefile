@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/protocol libs/producer libs/client services/edge libs/cli services/demo
 
-.PHONY: help setup demo test lint types check lock clean
+.PHONY: help setup demo test lint types check simulate faults lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,14 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+RUNS ?= 200000
+simulate: setup  ## Run the engine through many more seeds: make simulate RUNS=1000000
+	$(BIN)/pytest -n auto tests/simulation --simulation-runs $(RUNS) --timeout 0
+
+EVENTS ?= 300000
+faults: setup  ## Kill edges and brokers under a longer load: make faults EVENTS=1000000
+	$(BIN)/pytest tests/integration/test_faults.py --fault-events $(EVENTS) --timeout 0
 
 lock:  ## Pin and hash every requirement anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -14,6 +14,22 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("tailrace")
+    group.addoption("--simulation-runs", type=int, default=6400, help="seeds that tests/simulation runs")
+    group.addoption("--simulation-seed", type=int, default=None, help="the one seed it runs")
+    group.addoption(
+        "--fault-events", type=int, default=20_000, help="events of each run in tests/integration/test_faults.py"
+    )
+
+
+@pytest.fixture(scope="session")
+def fault_events(request: pytest.FixtureRequest) -> int:
+    """Events that a fault run publishes."""
+    number: int = request.config.getoption("fault_events")
+    return number
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"use_uvloop": True}

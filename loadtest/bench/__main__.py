@@ -37,6 +37,7 @@ def main() -> None:
         cores=bench.cores.describe(),
         versions={contender.title: contender.find_version() for contender in contenders},
         missing=missing,
+        titles={kind.name: kind.title for kind in ALL},
         rows=run_all(bench, options.only),
     )
     (folder / "results.json").write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1))

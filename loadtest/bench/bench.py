@@ -38,9 +38,16 @@ class Bench(NamedTuple):
         """Return one of two durations."""
         return short if self.short else full
 
-    def choose(self, *kinds: type[Contender]) -> list[Contender]:
-        """Return those of the contenders that are of the kinds, in the order of the kinds."""
-        return [contender for kind in kinds for contender in self.contenders if type(contender) is kind]
+    def choose(self, *kinds: type[C]) -> list[C]:
+        """Return those of the contenders that are of the kinds, in the order of the kinds.
+
+        The short form takes only the first two: one scenario with all of them is enough to see whether they work.
+        """
+        return self.choose_all(*kinds[: self.size(len(kinds), 2)])
+
+    def choose_all(self, *kinds: type[C]) -> list[C]:
+        """Return those of the contenders that are of the kinds, also in the short form."""
+        return [contender for kind in kinds for contender in self.contenders if isinstance(contender, kind)]
 
     def place(self, *names: str) -> Place:
         """Return where something runs, with a folder named so."""

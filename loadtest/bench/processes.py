@@ -23,7 +23,7 @@ class Process:
     def __init__(
         self,
         name: str,
-        command: Sequence[str | Path],
+        command: Sequence[object],
         *,
         cores: Sequence[int],
         folder: Path,
@@ -34,7 +34,7 @@ class Process:
 
         Args:
             name: for its log and for errors.
-            command: what it runs.
+            command: what it runs, part by part.
             cores: it may use; its own children inherit them.
             folder: for its log.
             environment: variables on top of this process' own.

@@ -1,6 +1,7 @@
-"""The publisher, a process of its own: `python -m bench.publisher SINK` takes a load as a line of JSON, and says what it sent.
+"""The publisher, a process of its own: `python -m bench.publisher SINK`.
 
-Each event carries the time just before it was handed over (`t`, nanoseconds) and its number (`n`) in its stream (`k`).
+It takes loads as lines of JSON, and says what it sent. Each event carries the time just before it was handed over
+(`t`, nanoseconds) and its number (`n`) in its stream (`k`).
 """
 
 import asyncio
@@ -48,10 +49,8 @@ async def keep_pace(sink: Sink, events: Iterator[tuple[str, dict[str, Any]]], lo
     began, late = time.perf_counter(), 0.0
     for first in range(0, load.events, load.burst):
         due = began + first / load.rate
-        while (early := due - time.perf_counter()) > 0:
-            await asyncio.sleep(early)
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
         late = max(late, time.perf_counter() - due)
-        await asyncio.sleep(0)  # a publisher that is late has to read the answers nevertheless
         for topic, data in islice(events, load.burst):
             await sink.send(topic, data)
     return late

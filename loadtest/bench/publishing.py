@@ -17,9 +17,7 @@ from bench.watchers import LOADTEST
 class Publisher:
     """One publisher. A context manager: connected on entry, gone on exit."""
 
-    def __init__(
-        self, sink: Mapping[str, Any], *, cores: Sequence[int], folder: Path, name: str = "publisher"
-    ) -> None:
+    def __init__(self, sink: Mapping[str, Any], *, cores: Sequence[int], folder: Path, name: str = "publisher") -> None:
         """Connect.
 
         Args:

@@ -15,6 +15,7 @@ class Run(msgspec.Struct, frozen=True):
         cores: who had which.
         versions: of the contenders, by title.
         missing: contenders that could not be had, and why.
+        titles: of the contenders, by name.
         rows: what was found.
     """
 
@@ -24,4 +25,5 @@ class Run(msgspec.Struct, frozen=True):
     cores: str
     versions: dict[str, str]
     missing: dict[str, str]
+    titles: dict[str, str]
     rows: list[Row]

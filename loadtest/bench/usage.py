@@ -114,10 +114,11 @@ def forget_peak(processes: Iterable[Process]) -> None:
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def read_socket_memory() -> int:
-    """Return what the kernel holds for TCP sockets of the whole machine, both ends, bytes."""
+def read_kernel_memory() -> int:
+    """Return what the kernel holds for itself in the whole machine, in bytes: sockets, files, and what waits in them."""
     found = re.search(r"^TCP:.* mem (\d+)", Path("/proc/net/sockstat").read_text(), re.MULTILINE)
-    return int(found[1]) * _PAGE if found else 0
+    queued = int(found[1]) * _PAGE if found else 0
+    return _find_kilobytes("Slab", Path("/proc/meminfo").read_text()) + queued
 
 
 def wait_quiet(processes: Sequence[Process], *, seconds: float = 60.0) -> None:

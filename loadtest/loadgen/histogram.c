@@ -1,6 +1,5 @@
 #include "histogram.h"
 
-#include <math.h>
 #include <string.h>
 
 void histogram_clear(struct histogram *histogram) {
@@ -26,7 +25,10 @@ static uint64_t upper_edge(unsigned bucket) {
 }
 
 uint64_t histogram_percentile(const struct histogram *histogram, double share) {
-    uint64_t wanted = (uint64_t)ceil(share * (double)histogram->count);
+    double exact = share * (double)histogram->count;
+    uint64_t wanted = (uint64_t)exact;
+    if ((double)wanted < exact)
+        wanted++;
     uint64_t seen = 0;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += histogram->buckets[i];

@@ -5,7 +5,7 @@
 
 /* 128 buckets for each power of two: below 128 ns exact, from there 1/128 wide. */
 #define HISTOGRAM_BITS 7
-#define HISTOGRAM_BUCKETS ((64 - HISTOGRAM_BITS) << HISTOGRAM_BITS)
+#define HISTOGRAM_BUCKETS ((65 - HISTOGRAM_BITS) << HISTOGRAM_BITS)
 
 struct histogram {
     uint64_t count;

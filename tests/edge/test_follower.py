@@ -1,6 +1,7 @@
 """The follower where a real broker is hard to bring to it: leaders that lie, calls without answers, stalls."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from support.waiting import wait_until
 from tailrace_edge.consumption import Broken
 from tailrace_edge.engine.entry import Entry
 from tailrace_edge.follower import Follow, Follower
@@ -54,6 +56,7 @@ class FakeJetStream:
         self.hold_creation = False
         self.consumers: list[str] = []
         self.raised = 0
+        self._inboxes = itertools.count()
         self._receivers: dict[str, Receiver] = {}
         self._positions: dict[str, tuple[int, int]] = {}
         self.append(number)
@@ -72,19 +75,20 @@ class FakeJetStream:
 
     def pump(self) -> None:
         """Deliver what the consumers have not delivered yet, and a heartbeat."""
-        for subject, (following, delivered) in list(self._positions.items()):
+        for subject, position in list(self._positions.items()):
+            following, delivered = position
             receiver = self._receivers.get(subject)
             if receiver is None:
                 del self._positions[subject]
                 continue
-            for sequence in [] if self.silent else sorted(each for each in self.messages if each >= following):
-                delivered += 1
-                following = sequence + 1
+            wanted = [] if self.silent else sorted(each for each in self.messages if each >= following)
+            for number, sequence in enumerate(wanted, delivered + 1):
                 at = self.messages[sequence]
                 pending = sum(each > sequence for each in self.messages)
-                reply = f"$JS.ACK.EVENTS.c.1.{sequence}.{delivered}.{at}.{pending}".encode()
+                reply = f"$JS.ACK.EVENTS.c.1.{sequence}.{number}.{at}.{pending}".encode()
                 self._hand(receiver, b"events.acme.a", reply, b"", b"%d" % sequence)
-            self._positions[subject] = following, delivered
+            delivered += len(wanted)
+            self._positions[subject] = (wanted[-1] + 1 if wanted else following), delivered
             beat = b"NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: %d\r\n\r\n" % delivered
             self._hand(receiver, subject.encode(), b"", beat, b"")
             receiver.flush()
@@ -123,14 +127,13 @@ class FakeJetStream:
         self.generation = state.generation + 1
 
     async def listen(self, receiver: Receiver, subject: str | None = None) -> FakeListening:
-        name = subject or f"_INBOX.{len(self._receivers)}.{id(receiver)}"
+        name = subject or f"_INBOX.{next(self._inboxes)}"
         self._receivers[name] = receiver
         return FakeListening(self._receivers, name)
 
     async def create_consumer(self, name: str, config: dict[str, Any]) -> dict[str, Any]:
         self.consumers.append(name)
-        while self.hold_creation:
-            await asyncio.sleep(0.01)
+        await wait_until(lambda: not self.hold_creation)
         self._check()
         self._positions[config["deliver_subject"]] = config["opt_start_seq"], 0
         return {}
@@ -317,9 +320,7 @@ async def test_a_consumer_that_falls_silent_is_replaced() -> None:
     jetstream = FakeJetStream(2)
     async with following(jetstream) as trial:
         await trial.reach(1, 2)
-        async with asyncio.timeout(20):
-            while len(jetstream.consumers) < 2:
-                await asyncio.sleep(0.01)
+        await wait_until(lambda: len(jetstream.consumers) == 2)
         jetstream.append(1)
         await trial.reach(1, 2, 3)
 

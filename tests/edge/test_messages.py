@@ -24,7 +24,7 @@ def test_deliveries_of_every_form(reply: bytes) -> None:
 
 @pytest.mark.parametrize("reply", [b"", b"_INBOX.x", b"$JS.ACK.EVENTS.c1.1.42", b"$JS.ACK.a.b.c.d.e.f.g"])
 def test_what_is_no_delivery(reply: bytes) -> None:
-    with pytest.raises(ValueError, match="acknowledgement|invalid literal"):
+    with pytest.raises(ValueError, match=r"acknowledgement|invalid literal"):
         parse_delivery(reply)
 
 

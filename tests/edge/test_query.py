@@ -28,7 +28,7 @@ def test_the_least() -> None:
 def test_everything() -> None:
     query = parse("topic=a&topic=b.*&types=log,%20x&types=y&max_rate=2.5&until=terminal&from=start&_=123")
     assert query.interest.patterns == ("acme.a", "acme.b.*")
-    assert query.interest.types == {"log", "x", "y", "complete", "failed", "cancelled"}
+    assert query.interest.types == frozenset({"log", "x", "y", "complete", "failed", "cancelled"})
     assert (query.interest.max_rate, query.interest.until_terminal, query.start) == (2.5, True, Start.BEGINNING)
 
 

@@ -26,7 +26,7 @@ def run_edge(**settings: object) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"host": "0.0.0.0"}, "an edge listens on loopback only"),  # noqa: S104 - refused is what is tested
+        ({"host": "0.0.0.0"}, "an edge listens on loopback only"),
         ({"port": "many"}, "port"),
         ({"port": "70000"}, "port"),
         ({"heartbeat": "0"}, "heartbeat"),

@@ -89,7 +89,9 @@ def test_anything_else_needs_authentication(host: str) -> None:
         Settings(host=host)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1", "http://a:4222", "nats://a:x", "nats://a:70000", "nats://", "nats://a,"])
+@pytest.mark.parametrize(
+    "url", ["", "127.0.0.1", "http://a:4222", "nats://a:x", "nats://a:70000", "nats://", "nats://a,"]
+)
 def test_the_broker_has_an_address(url: str) -> None:
     with pytest.raises(SetupError, match="nats_url"):
         Settings(nats_url=url)

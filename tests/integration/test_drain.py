@@ -15,6 +15,7 @@ from support.broker import Broker
 from support.calls import data_of, publish
 from support.edge import EdgeProcess
 from support.stream import RawStream, open_stream
+from support.waiting import wait_until
 from tailrace_protocol.control import CONTROL_TYPE
 
 
@@ -78,8 +79,12 @@ async def test_nobody_comes_any_more(broker: Broker, tmp_path: Path) -> None:
         async with httpx.AsyncClient(base_url=edge.url) as client:
             assert (await client.get("/readyz")).status_code == 200
             edge.signal(signal.SIGTERM)
-            while (answer := await client.get("/readyz")).status_code == 200:
-                await asyncio.sleep(0.01)
+
+            async def refused_ready() -> bool:
+                return (await client.get("/readyz")).status_code != 200
+
+            await wait_until(refused_ready)
+            answer = await client.get("/readyz")
             assert (answer.status_code, answer.json()["detail"]) == (503, "draining")
             refused = await client.get("/v1/acme/events?topic=a")
             assert (refused.status_code, refused.json()["type"]) == (503, "urn:tailrace:problem:draining")
@@ -105,8 +110,7 @@ async def publish_over(broker: Broker, tmp_path: Path) -> list[str]:
 async def test_a_second_signal_cuts_it_short(broker: Broker, tmp_path: Path, number: signal.Signals) -> None:
     async with EdgeProcess(broker.url, tmp_path / "edge", drain_window=100_000) as edge, open_many(edge, 60):
         edge.signal(number)
-        while not any(record["event"] == "draining" for record in edge.read_log()):
-            await asyncio.sleep(0.01)
+        await wait_until(lambda: any(record["event"] == "draining" for record in edge.read_log()))
         edge.signal(number)
         assert await wait_exit(edge) == 0
         assert edge.find_errors() == []
@@ -152,8 +156,7 @@ async def test_it_stops_before_it_reached_the_broker(bare_broker: Broker, tmp_pa
     edge = EdgeProcess(bare_broker.url, tmp_path / "edge")
     edge.start()
     try:
-        while not any("Application startup complete" in record["event"] for record in edge.read_log()):
-            await asyncio.sleep(0.02)
+        await wait_until(lambda: any("startup complete" in record["event"] for record in edge.read_log()))
         assert await asyncio.to_thread(edge.stop) == 0
         assert edge.find_errors() == []
     finally:

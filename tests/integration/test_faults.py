@@ -46,28 +46,32 @@ async def watching(watchers: list[Watcher], start: str = "start") -> AsyncIterat
 
 
 @pytest.mark.timeout(180)
-async def test_edges_killed_under_load(broker: Broker, edges: tuple[EdgeProcess, EdgeProcess]) -> None:
+async def test_edges_killed_under_load(
+    broker: Broker, edges: tuple[EdgeProcess, EdgeProcess], fault_events: int
+) -> None:
     urls = [edge.url for edge in edges]
     watchers = [Watcher(urls, patterns) for patterns in PATTERNS * 4]
     async with Producer(broker.url, tenant="acme") as producer, watching(watchers) as group:
-        group.create_task(publish(producer, 20_000, chunk=50))
+        group.create_task(publish(producer, fault_events, chunk=50))
         for step in range(3):
-            await watchers[6].got(4_000 * (step + 1))
+            await watchers[6].got(fault_events // 5 * (step + 1))
             victim = edges[step % 2]
             victim.kill()
             victim.start()
             await victim.wait_ready()
-    assert await check(watchers, broker.url) > 4 * 20_000
+    assert await check(watchers, broker.url) > 4 * fault_events
     assert sum(watcher.reconnects for watcher in watchers) >= len(watchers)
 
 
 @pytest.mark.timeout(180)
-async def test_broker_killed_and_restarted(broker: Broker, edges: tuple[EdgeProcess, EdgeProcess]) -> None:
+async def test_broker_killed_and_restarted(
+    broker: Broker, edges: tuple[EdgeProcess, EdgeProcess], fault_events: int
+) -> None:
     watchers = [Watcher([edge.url], patterns) for edge in edges for patterns in PATTERNS]
     async with Producer(broker.url, tenant="acme") as producer, watching(watchers) as group:
-        group.create_task(publish(producer, 8_000))
+        group.create_task(publish(producer, fault_events))
         for step in range(2):
-            await watchers[6].got(2_000 * (step + 1))
+            await watchers[6].got(fault_events // 4 * (step + 1))
             broker.kill()
             broker.start()
     await check(watchers, broker.url)
@@ -89,7 +93,7 @@ async def test_edge_frozen_for_a_while(broker: Broker, edge: EdgeProcess) -> Non
 
 @pytest.mark.cluster
 @pytest.mark.timeout(300)
-async def test_leader_killed_while_a_producer_publishes(cluster: Cluster, tmp_path: Path) -> None:
+async def test_leader_killed_while_a_producer_publishes(cluster: Cluster, tmp_path: Path, fault_events: int) -> None:
     async with (
         EdgeProcess(cluster.brokers[0].url, tmp_path / "a", name="a") as first,
         EdgeProcess(cluster.url, tmp_path / "b", name="b") as second,
@@ -97,11 +101,11 @@ async def test_leader_killed_while_a_producer_publishes(cluster: Cluster, tmp_pa
     ):
         watchers = [Watcher([edge.url], patterns) for edge in (first, second) for patterns in PATTERNS]
         async with watching(watchers) as group:
-            group.create_task(publish(producer, 20_000))
-            await watchers[6].got(5_000)
+            group.create_task(publish(producer, fault_events))
+            await watchers[6].got(fault_events // 4)
             leader = await cluster.leader()
             leader.kill()
-            await watchers[6].got(10_000)
+            await watchers[6].got(fault_events // 2)
             leader.start()
     await check(watchers, cluster.url)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from support.calls import call, publish
+from support.calls import call, publish, wait_empty
 from support.edge import EdgeProcess
 from support.stream import open_stream
 
@@ -321,8 +321,7 @@ async def test_strange_requests_for_a_stream(edge: EdgeProcess, request_bytes: b
         writer.write(b"more " * 1000)
         (event_id,) = await publish(edge, ("a", 2))
         await reader.readuntil(event_id.encode() + b"\nevent: message\n")
-    while (await call(edge, "/v1/stats")).json()["connections"]:
-        await asyncio.sleep(0.02)
+    await wait_empty(edge)
     await check_alive(edge)
 
 
@@ -348,6 +347,5 @@ async def test_clients_that_go_at_any_moment(edge: EdgeProcess) -> None:
         async with connected(edge) as (_, writer):
             writer.write(request)
             await writer.drain()
-    while (await call(edge, "/v1/stats")).json()["connections"]:
-        await asyncio.sleep(0.02)
+    await wait_empty(edge)
     await check_alive(edge)

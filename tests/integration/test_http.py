@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.broker import Broker, connect, create_stream, read_stream, request
-from support.calls import call, data_of, publish, read
+from support.calls import call, data_of, publish, read, wait_empty
 from support.edge import EdgeProcess
 from support.stream import open_stream
+from support.waiting import wait_until
 from tailrace_protocol.jobs import format_job_topic
 
 RUNNING = {"status": "running", "done": 1, "total": 2}
@@ -34,8 +35,12 @@ def ids_of(events: Sequence[dict[str, Any]]) -> list[str]:
 
 async def wait_for_head(edge: EdgeProcess, event_id: str) -> None:
     """Wait until an edge has read up to an event."""
-    while (await read(edge, "/v1/stats"))["head"] < int(event_id.partition("-")[2]):
-        await asyncio.sleep(0.01)
+
+    async def reached() -> bool:
+        head: int = (await read(edge, "/v1/stats"))["head"]
+        return head >= int(event_id.partition("-")[2])
+
+    await wait_until(reached)
 
 
 async def read_pages(edge: EdgeProcess, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -231,7 +236,7 @@ async def test_a_deleted_topic_is_gone(edges: tuple[EdgeProcess, EdgeProcess], b
             gone = await call(reader, "/v1/acme/topics/a", method=method)
             assert (gone.status_code, gone.json()["type"]) == (404, "urn:tailrace:problem:no-such-topic")
         assert [event["topic"] for event in (await read(reader, "/v1/acme/topics", match=">"))["events"]] == ["b"]
-        assert [event["data"] for event in (await read(reader, "/v1/acme/history", topic="*"))["events"]][0] == 2
+        assert (await read(reader, "/v1/acme/history", topic="*"))["events"][0]["data"] == 2
         async with open_stream(reader.url, ">", from_="last") as stream:
             assert data_of(await stream.next_event()) == 2
             (event_id,) = await publish(reader, ("b", 2))
@@ -388,7 +393,6 @@ FOREIGN: list[tuple[bytes, bytes, bytes, Any]] = [
     (b"number", b"", b"12345678901234567890123", 12345678901234567890123),
     (b"forged", b"", b'{"topic":"x","id":"y","type":"log","time":"2026-01-01T00:00:00Z","data":1}', None),
     (b"reserved", b"", b'{"type":"tailrace","time":"2026-01-01T00:00:00Z","data":{"kind":"closing"}}', None),
-    (b"large", b"", b'"' + b"x" * 300_000 + b'"', "x" * 300_000),
     (b"header", b"NATS/1.0\r\nX-A: b\r\nNats-Sequence: 1\r\nNats-Subject: events.evil.x\r\n\r\n", b"1", 1),
     (b"status", b"NATS/1.0 503\r\n\r\n", b"2", 2),
     (b"flow", b"NATS/1.0 100 FlowControl Request\r\nNats-Last-Consumer: 99\r\n\r\n", b"3", 3),
@@ -396,10 +400,11 @@ FOREIGN: list[tuple[bytes, bytes, bytes, Any]] = [
     (b"deep", b"", b"[" * 500 + b"]" * 500, None),
     ("ünï".encode(), b"", b"5", 5),
     (b"a\x0bb\x0cc", b"", b"6", 6),
-    (b"\x01\x7f", b"", b"7", 7),
+    (b"\x01\x02", b"", b"7", 7),
     (b"star.*.x.>", b"", b"8", 8),
     (b"\xff\xc3", b"", b"9", 9),
     (b"quote\"'\\", b"", b"10", 10),
+    (b"large", b"", b'"' + b"x" * 300_000 + b'"', "x" * 300_000),
     (b"last", b"", b"11", 11),
 ]
 
@@ -431,8 +436,7 @@ async def test_what_others_wrote_arrives(edge: EdgeProcess, small: EdgeProcess, 
             received += await stream.read_raw()
         assert [without_id(json.loads(line)) for line in received.splitlines()[1:]] == got
     listed = await read(edge, "/v1/acme/topics", match=">")
-    # What is no UTF-8 cannot be asked for by its name.
-    assert sorted(event["topic"] for event in listed["events"]) == sorted(set(stored) - {"\ufffd\ufffd"})
+    assert sorted(event["topic"] for event in listed["events"]) == sorted(stored)
     for reader in (edge, small):
         assert reader.find_errors() == []
         assert (await read(reader, "/v1/stats"))["consumers"] == 1, "its follower never had to begin anew"
@@ -514,8 +518,9 @@ async def test_metrics_count_right(small: EdgeProcess) -> None:
     assert {key[1] for key in after if key[0] == "tailrace_closes_total"} == {
         *("drain", "max_age", "slow", "finished", "token_expired", "gone")
     }
-    while (after := await read_metrics(small))["tailrace_closes_total", "gone"] < 4:
-        await asyncio.sleep(0.02)
+    await wait_empty(small)
+    after = await read_metrics(small)
+    assert after["tailrace_closes_total", "gone"] == 4
     assert after["tailrace_connections",] == 0
     assert sum(value for key, value in after.items() if key[0] == "tailrace_closes_total") == 4
 
@@ -553,9 +558,11 @@ async def read_readiness(edge: EdgeProcess) -> tuple[int, str]:
 
 
 async def wait_ready(edge: EdgeProcess, status: int) -> str:
-    while (found := await read_readiness(edge))[0] != status:
-        await asyncio.sleep(0.05)
-    return found[1]
+    async def answered() -> bool:
+        return (await read_readiness(edge))[0] == status
+
+    await wait_until(answered)
+    return (await read_readiness(edge))[1]
 
 
 async def test_not_ready_without_a_stream(bare_broker: Broker, tmp_path: Path) -> None:
@@ -696,9 +703,9 @@ async def test_the_description_of_a_stream_names_what_it_understands(edge: EdgeP
     ]
     assert set(names) == set(values)
     for name in names:
-        query = {"topic": "jobs.a", name: values[name]}
-        async with open_stream(edge.url, **query) as stream:
-            assert stream.status == 200, name
+        query = urlencode({"topic": "jobs.a", name: values[name]})
+        async with httpx.AsyncClient() as client, client.stream("GET", f"{edge.url}/v1/acme/events?{query}") as answer:
+            assert answer.status_code == 200, name
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support import other_server
 from support.broker import Broker
-from support.calls import data_of, publish, read
+from support.calls import data_of, publish, read, wait_empty
 from support.edge import EdgeProcess
 from support.stream import open_stream
 
@@ -63,8 +63,7 @@ async def test_streams_and_resumes(other: EdgeProcess) -> None:
         assert [data_of(event) for event in await stream.read_events(400)] == list(range(100, 500))
         (event_id,) = await publish(other, ("a.x", "live"))
         assert (await stream.next_event()).last_event_id == event_id
-    while (await read(other, "/v1/stats"))["connections"]:
-        await asyncio.sleep(0.02)
+    await wait_empty(other)
     assert (await read(other, "/v1/stats"))["closes"] == {"gone": 2}
 
 
@@ -115,35 +114,35 @@ async def test_a_reader_that_stops_loses_nothing(make_other: Callable[..., EdgeP
 
 
 async def test_a_reader_that_reads_nothing_is_closed(make_other: Callable[..., EdgeProcess]) -> None:
-    async with make_other(slow_after=0.5, heartbeat=0.1) as edge:
-        async with open_stream(edge.url, "a", receive_buffer=4096, tls=edge.tls):
-            for _ in range(10):
-                await publish(edge, *(("a", "x" * 20_000) for _ in range(50)))
-            while (await read(edge, "/v1/stats"))["closes"] != {"slow": 1}:
-                await asyncio.sleep(0.02)
-            assert (await read(edge, "/v1/stats"))["connections"] == 0
+    async with (
+        make_other(slow_after=0.5, heartbeat=0.1) as edge,
+        open_stream(edge.url, "a", receive_buffer=4096, tls=edge.tls),
+    ):
+        for _ in range(10):
+            await publish(edge, *(("a", "x" * 20_000) for _ in range(50)))
+        await wait_empty(edge)
+        assert (await read(edge, "/v1/stats"))["closes"] == {"slow": 1}
 
 
 async def test_max_age(make_other: Callable[..., EdgeProcess]) -> None:
-    async with make_other(max_age=0.5, heartbeat=0.1) as edge:
-        async with open_stream(edge.url, "a", tls=edge.tls) as stream:
-            closing: dict[str, Any] = await stream.next_control("closing")
-            assert closing["reason"] == "max_age"
-            assert stream.decoder.retry == closing["retry"]
+    async with make_other(max_age=0.5, heartbeat=0.1) as edge, open_stream(edge.url, "a", tls=edge.tls) as stream:
+        closing: dict[str, Any] = await stream.next_control("closing")
+        assert closing["reason"] == "max_age"
+        assert stream.decoder.retry == closing["retry"]
 
 
 async def test_drain(make_other: Callable[..., EdgeProcess]) -> None:
     """Also a reader that reads nothing does not hold it up for long."""
-    async with make_other() as edge:
-        async with (
-            open_stream(edge.url, "a", tls=edge.tls) as stream,
-            open_stream(edge.url, "b", receive_buffer=4096, tls=edge.tls),
-        ):
-            await stream.next_control("open")
-            for _ in range(5):
-                await publish(edge, *(("b", "x" * 20_000) for _ in range(50)))
-            edge.signal(signal.SIGTERM)
-            closing: dict[str, Any] = await stream.next_control("closing")
-            assert closing["reason"] == "drain"
-            assert await stream.next() is None
-            assert await asyncio.to_thread(edge.wait) == 0
+    async with (
+        make_other() as edge,
+        open_stream(edge.url, "a", tls=edge.tls) as stream,
+        open_stream(edge.url, "b", receive_buffer=4096, tls=edge.tls),
+    ):
+        await stream.next_control("open")
+        for _ in range(5):
+            await publish(edge, *(("b", "x" * 20_000) for _ in range(50)))
+        edge.signal(signal.SIGTERM)
+        closing: dict[str, Any] = await stream.next_control("closing")
+        assert closing["reason"] == "drain"
+        assert await stream.next() is None
+        assert await asyncio.to_thread(edge.wait) == 0

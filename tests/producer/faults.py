@@ -10,7 +10,7 @@ import anyio
 import msgspec
 import nats.errors
 import stamina
-from support.broker import read_stream
+from support.broker import Broker, Cluster, read_stream
 
 _FRAME = re.compile(rb"(?:MSG|HMSG) \S+ \d+ (?:\d+ )?(\d+)\r\n|[^\r\n]*\r\n")
 
@@ -96,6 +96,12 @@ async def read_events(url: str, tenant: str = "default") -> list[tuple[int, str,
         event = msgspec.json.decode(payload)
         events.append((sequence, subject.removeprefix(f"events.{tenant}."), event["type"], event["data"]))
     return events
+
+
+# A leader that is missing is a StopIteration in there, which Python turns into a RuntimeError.
+@stamina.retry(on=(nats.errors.Error, RuntimeError), attempts=None, timeout=60, wait_max=0.5)
+async def find_leader(cluster: Cluster) -> Broker:
+    return await cluster.leader()
 
 
 @stamina.retry(on=nats.errors.Error, attempts=None, timeout=60, wait_max=0.5)

@@ -1,9 +1,8 @@
 """The promise, under random orders of everything that may happen.
 
-More runs: `TAILRACE_SIMULATION_RUNS=1000000 pytest tests/simulation`. One run again: `TAILRACE_SIMULATION_SEED=4711`.
+More runs: `pytest tests/simulation --simulation-runs 1000000`. One run again: `--simulation-seed 4711`.
 """
 
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 
@@ -13,9 +12,6 @@ from simulation.mutations import MUTATIONS
 from simulation.world import World
 
 _CHUNK = 100
-_RUNS = int(os.environ.get("TAILRACE_SIMULATION_RUNS", "6400"))
-_SEED = os.environ.get("TAILRACE_SIMULATION_SEED")
-_SEEDS = [range(int(_SEED), int(_SEED) + 1)] if _SEED else [range(n, n + _CHUNK) for n in range(0, _RUNS, _CHUNK)]
 _MUTANT_RUNS = 1000
 _TRACE = 60
 
@@ -27,15 +23,22 @@ def _random_state() -> Iterator[None]:
     random.setstate(state)
 
 
-@pytest.mark.parametrize("seeds", _SEEDS, ids=lambda seeds: f"from-{seeds.start}")
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    seed: int | None = metafunc.config.getoption("simulation_seed")
+    if "seeds" in metafunc.fixturenames:
+        runs = range(metafunc.config.getoption("simulation_runs")) if seed is None else range(seed, seed + 1)
+        chunks = [runs[start : start + _CHUNK] for start in range(0, len(runs), _CHUNK)]
+        metafunc.parametrize("seeds", chunks, ids=lambda seeds: f"from-{seeds.start}")
+    if "mutate" in metafunc.fixturenames:
+        metafunc.parametrize("mutate", MUTATIONS if seed is None else [], ids=lambda mutate: mutate.__name__)
+
+
 def test_promise_is_kept(seeds: range) -> None:
     failure = _find_failure(seeds)
 
     assert failure is None, failure
 
 
-@pytest.mark.skipif(_SEED is not None, reason="one seed is replayed")
-@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda mutate: mutate.__name__)
 def test_broken_engine_is_found(mutate: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)
 
@@ -54,7 +57,7 @@ def _find_failure(seeds: Iterable[int]) -> str | None:
             world.run()
         except Exception as error:
             trace = "\n".join(world.trace[-_TRACE:])
-            return f"{trace}\n{type(error).__name__}: {error}\nreplay: TAILRACE_SIMULATION_SEED={seed}"
+            return f"{trace}\n{type(error).__name__}: {error}\nreplay: pytest tests/simulation --simulation-seed {seed}"
     return None
 
 

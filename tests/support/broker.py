@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -26,12 +27,18 @@ def find_nats_server() -> str:
 
 
 def pick_ports(number: int) -> list[int]:
-    """Return ports that nobody listened on a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [int(held.getsockname()[1]) for held in sockets]
-    for held in sockets:
-        held.close()
-    return ports
+    """Return ports that nobody listened on a moment ago, and that no client's connection takes meanwhile."""
+    ports: list[int] = []
+    # Below the range from which the system gives ports to clients.
+    for port in random.sample(range(10_000, 32_000), 1000):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        ports.append(port)
+        if len(ports) == number:
+            return ports
+    raise OSError("no free ports")
 
 
 class Broker:
@@ -153,7 +160,7 @@ async def create_stream(url: str, *, replicas: int = 1, max_age: float = 3600, m
     config = build_stream_config(replicas=replicas, max_age=max_age, max_bytes=max_bytes)
     async with await connect(url) as client:
         async for attempt in stamina.retry_context(
-            on=(RuntimeError, nats.errors.Error), attempts=None, timeout=30, wait_max=0.2
+            on=(RuntimeError, nats.errors.Error), attempts=None, timeout=90, wait_max=0.2
         ):
             with attempt:
                 await request(client, f"STREAM.CREATE.{STREAM}", config, timeout=2)
@@ -162,18 +169,36 @@ async def create_stream(url: str, *, replicas: int = 1, max_age: float = 3600, m
 async def read_stream(url: str) -> list[tuple[int, str, bytes]]:
     """Return the whole log as the stream's leader has it: sequence, subject and payload of each message."""
     async with await connect(url) as client:
-        state = (await request(client, f"STREAM.INFO.{STREAM}"))["state"]
-        stream = client.jetstream()
         messages: list[tuple[int, str, bytes]] = []
-        if state["messages"]:
-            subscription = await stream.subscribe("events.>", ordered_consumer=True)
-            while not messages or messages[-1][0] < state["last_seq"]:
-                message = await subscription.next_msg(timeout=10)
-                messages.append((message.metadata.sequence.stream, message.subject, message.data))
-                if message.metadata.num_pending == 0:
-                    break
-            await subscription.unsubscribe()
-        return messages
+        while True:
+            # A replica that lags gives no sign of it: only the leader's word tells whether there is more.
+            following = messages[-1][0] + 1 if messages else 1
+            try:
+                await request(client, f"STREAM.MSG.GET.{STREAM}", {"seq": following, "next_by_subj": ">"})
+            except RuntimeError as error:
+                if error.args[0]["code"] == 404:
+                    return messages
+                raise
+            messages += await _read_on(client, following)
+
+
+async def _read_on(client: Client, following: int) -> list[tuple[int, str, bytes]]:
+    config = nats.js.api.ConsumerConfig(
+        deliver_policy=nats.js.api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=following
+    )
+    subscription = await client.jetstream().subscribe("events.>", ordered_consumer=True, config=config)
+    messages: list[tuple[int, str, bytes]] = []
+    try:
+        pending = 1
+        while pending:
+            message = await subscription.next_msg(timeout=5)
+            messages.append((message.metadata.sequence.stream, message.subject, message.data))
+            pending = message.metadata.num_pending
+    except nats.errors.TimeoutError:
+        pass  # what is missing is asked for again
+    finally:
+        await subscription.unsubscribe()
+    return messages
 
 
 async def _ignore(_error: Exception) -> None:

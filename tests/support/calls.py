@@ -6,6 +6,7 @@ import httpx
 import msgspec
 
 from support.edge import EdgeProcess
+from support.waiting import wait_until
 
 
 async def publish(
@@ -31,6 +32,16 @@ async def read(edge: EdgeProcess, path: str, **query: Any) -> Any:
     answer = await call(edge, path, params={name.rstrip("_"): value for name, value in query.items()})
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+async def wait_empty(edge: EdgeProcess) -> None:
+    """Wait until no stream of an edge is open."""
+
+    async def empty() -> bool:
+        connections: int = (await read(edge, "/v1/stats"))["connections"]
+        return connections == 0
+
+    await wait_until(empty)
 
 
 def data_of(event: Any) -> Any:

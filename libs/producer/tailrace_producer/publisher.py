@@ -21,6 +21,7 @@ import structlog
 from tailrace_protocol.errors import BrokerUnavailable, InvalidInput, OutboxFull, ProducerClosed, PublishError
 from tailrace_protocol.events import encode_stored
 from tailrace_protocol.positions import Position
+from tailrace_protocol.stream import format_message_id
 from tailrace_protocol.tenants import check_tenant
 from tailrace_protocol.topics import check_topic, format_subject
 
@@ -215,7 +216,7 @@ class Publisher:
     def _check_key(self, key: str) -> str:
         if _ID.fullmatch(key) is None:
             raise InvalidInput(f"{key[:80]!r} cannot be an event's key: 1 to 128 visible ASCII characters")
-        return f"{self._tenant}:{key}"  # the broker compares them in the whole stream
+        return format_message_id(self._tenant, key)
 
     def _check_room(self, size: int) -> None:
         events, taken = len(self._unacked), self._bytes_taken - self._bytes_settled

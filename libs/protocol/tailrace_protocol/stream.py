@@ -43,3 +43,12 @@ def build_stream_config(*, replicas: int, max_age: float, max_bytes: int | None 
         "allow_msg_ttl": True,
         "allow_rollup_hdrs": True,
     }
+
+
+def format_message_id(tenant: str, key: str) -> str:
+    """Return the `Nats-Msg-Id` for a caller's own key.
+
+    The broker compares message ids in the whole stream: without the tenant's name, one tenant could suppress
+    another's events.
+    """
+    return f"{tenant}:{key}"

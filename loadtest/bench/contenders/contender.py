@@ -1,7 +1,7 @@
 """What all contenders have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -85,6 +85,10 @@ class Contender(ABC):
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def after(self, call: Callable[[], None]) -> None:
+        """Call something when what is kept from now on has ended."""
+        self._stack.callback(call)
 
     def keep(self, process: Process) -> Process:
         """End `process` when this ends; the last one first."""

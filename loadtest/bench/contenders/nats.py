@@ -33,7 +33,8 @@ class NatsBroker:
         self.url = f"nats://127.0.0.1:{port}"
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "nats.conf"
-        store = json.dumps(str(folder / "store"))
+        self._store = folder / "store"
+        store = json.dumps(str(self._store))
         config.write_text(f"listen: 127.0.0.1:{port}\njetstream {{ store_dir: {store} }}\n")
         self.process = Process("nats-server", [find_nats_server(), "-c", config], cores=cores, folder=folder)
         try:
@@ -42,6 +43,10 @@ class NatsBroker:
         except BaseException:
             self.process.stop(hard=True)
             raise
+
+    def forget(self) -> None:
+        """Remove what is stored, once the server is gone."""
+        shutil.rmtree(self._store, ignore_errors=True)
 
     def _create_log(self) -> None:
         command = [sys.executable, "-m", "tailrace_cli", "init", "--nats", self.url]

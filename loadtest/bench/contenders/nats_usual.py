@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 from bench.contenders.contender import Contender, Place, make_request
 from bench.contenders.nats import NatsBroker, find_nats_server
 from bench.processes import Process, pick_port
 from bench.publishing import find_modules
-from importlib.metadata import version
 
 
 class NatsUsual(Contender):
@@ -25,14 +25,13 @@ class NatsUsual(Contender):
 
     def start(self, place: Place) -> None:
         broker = NatsBroker(place.folder / "nats", place.cores.broker)
+        self.after(broker.forget)
         self.brokers = [self.keep(broker.process)]
         self._broker_url = broker.url
         port = pick_port()
         command = [sys.executable, "-m", "bench.contenders.nats_server", broker.url, str(port)]
         server = self.keep(
-            Process(
-                "nats-py", command, cores=place.cores.server, folder=place.folder, environment=find_modules()
-            )
+            Process("nats-py", command, cores=place.cores.server, folder=place.folder, environment=find_modules())
         )
         server.wait_port(port)
         self.servers = [server]

@@ -59,7 +59,9 @@ def make_environment(name: str, requirements: Path, *, install: bool) -> Path:
     return python
 
 
-def run_installer(command: Sequence[str], environment: dict[str, str] | None = None, folder: Path | None = None) -> None:
+def run_installer(
+    command: Sequence[str], environment: dict[str, str] | None = None, folder: Path | None = None
+) -> None:
     """Run something that downloads.
 
     Raises:

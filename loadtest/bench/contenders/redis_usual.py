@@ -11,6 +11,11 @@ from bench.processes import Process, pick_port
 
 _FOLDER = Path(__file__).with_name("python_usual")
 
+_SHOW_VERSIONS = """
+from importlib.metadata import version
+print(*(f"{name} {version(name)}" for name in ("fastapi", "sse-starlette", "uvicorn", "redis")), sep=", ")
+"""
+
 
 class RedisUsual(Contender):
     """One uvicorn worker with uvloop and httptools, and a Redis server beside it."""
@@ -23,16 +28,15 @@ class RedisUsual(Contender):
         self._python = make_environment("bench-venv", _FOLDER / "requirements.txt", install=install)
 
     def find_version(self) -> str:
-        shown = "from importlib.metadata import version as v; print(*(p + ' ' + v(p) for p in "
-        packages = ask_version(str(self._python), "-c", f"{shown}('fastapi', 'sse-starlette', 'uvicorn', 'redis')), sep=', ')")
+        packages = ask_version(str(self._python), "-c", _SHOW_VERSIONS)
         return f"{packages}; {ask_version('redis-server', '--version')}"
 
     def start(self, place: Place) -> None:
         redis_port, port = pick_port(), pick_port()
         options = {"port": redis_port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": place.folder}
-        command = ["redis-server", *(str(part) for name, value in options.items() for part in (f"--{name}", value))]
+        redis_command = ["redis-server", *(part for name, value in options.items() for part in (f"--{name}", value))]
         place.folder.mkdir(parents=True, exist_ok=True)
-        redis = self.keep(Process("redis", command, cores=place.cores.broker, folder=place.folder))
+        redis = self.keep(Process("redis", redis_command, cores=place.cores.broker, folder=place.folder))
         redis.wait_port(redis_port)
         command = [
             *(self._python, "-m", "uvicorn", "server:app", "--app-dir", _FOLDER, "--port", str(port)),

@@ -1,4 +1,4 @@
-"""Tailrace, complete: producer, JetStream with one replica on file, edges that follow it, SSE. Without authentication."""
+"""Tailrace, complete: producer, JetStream with one replica on file, edges, SSE. Without authentication."""
 
 import sys
 from collections.abc import Mapping
@@ -42,6 +42,7 @@ class Tailrace(Contender):
 
     def start(self, place: Place) -> None:
         broker = NatsBroker(place.folder / "nats", place.cores.broker)
+        self.after(broker.forget)
         self.brokers = [self.keep(broker.process)]
         self.broker_url = broker.url
         self.start_edges(place)

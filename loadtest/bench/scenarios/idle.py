@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from bench.bench import Bench
 from bench.contenders import Contender, Limit, Mercure, Nchan, Place, RedisUsual, Tailrace
-from bench.measuring import make_meter
 from bench.load import Load
+from bench.measuring import make_meter
 from bench.rows import Row
-from bench.usage import read_memory, read_socket_memory, wait_quiet
+from bench.usage import read_kernel_memory, read_memory, wait_quiet
 
 KINDS = (Limit, Tailrace, Nchan, RedisUsual, Mercure)
 
@@ -24,11 +24,11 @@ def run(bench: Bench) -> Iterator[Row]:
             with bench.watch(contender, place, FIRST, name="first") as first:
                 first.wait_connected()
             wait_quiet(contender.servers)
-            before, sockets = read_memory(contender.servers), read_socket_memory()
+            before, kernel = read_memory(contender.servers), read_kernel_memory()
             with bench.watch(contender, place, count, options=("--seconds", seconds)) as watchers:
                 watchers.wait_connected(120)
                 wait_quiet([*contender.servers, watchers.process])
-                held, sockets_held = read_memory(contender.servers), read_socket_memory()
+                held, kernel_held = read_memory(contender.servers), read_kernel_memory()
                 meter = make_meter(contender, publisher.process, watchers.process)
                 meter.start()
                 watchers.mark()
@@ -44,9 +44,10 @@ def run(bench: Bench) -> Iterator[Row]:
             "connects_per_s": result["connects"]["per_s"],
             "rss_before_bytes": before.rss,
             "rss_bytes": held.rss,
-            "growth_bytes": (held.rss - before.rss) / count,
-            "growth_later_bytes": (after.rss - before.rss) / count,
-            "sockets_bytes": (sockets_held - sockets) / count,
+            "growth_bytes": (held.pss - before.pss) / count,
+            "growth_later_bytes": (after.pss - before.pss) / count,
+            "growth_rss_bytes": (held.rss - before.rss) / count,
+            "kernel_bytes": (kernel_held - kernel) / count,
             "server_share": measured.share("server"),
             "broker_share": measured.share("broker"),
             "heartbeats": result["events"]["comments"],

@@ -1,8 +1,7 @@
 """(g) Clients that were cut off come back all at once, each 100 events behind."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.bench import Bench
 from bench.contenders import Place, Tailrace
@@ -10,13 +9,16 @@ from bench.load import Load, Topics
 from bench.measuring import make_meter
 from bench.publishing import Publisher
 from bench.rows import Row
-from bench.usage import forget_peak, read_memory, wait_quiet
-from bench.watchers import Watchers
+from bench.usage import Measured, Memory, forget_peak, read_memory, wait_quiet
+from bench.watchers import Result, Watchers
 
 LIVE = 200
 """Watchers that were never cut off, and should not notice."""
 
-LIVE_RATE = 20
+LIVE_RATE = 10
+
+LIMIT = 180.0
+"""Seconds for all clients to be served."""
 
 
 class Storm(NamedTuple):
@@ -24,107 +26,148 @@ class Storm(NamedTuple):
 
     Attributes:
         title: of the case.
-        topics: that the clients share evenly.
+        clients: that come back.
+        topics: that they share evenly.
+        missed: events of each topic.
         cold: the edge has just been started, and holds nothing of what was missed.
     """
 
     title: str
+    clients: int
     topics: int
+    missed: int
     cold: bool
+
+
+class Outcome(NamedTuple):
+    """What came of a storm.
+
+    Attributes:
+        storm: of the clients that came back.
+        live: of those that had been there.
+        complete: all were served in time.
+        measured: processor time while they were.
+        memory: of the edge before, while they were connected, and when they were gone.
+        replays: how many began behind the head, by source.
+    """
+
+    storm: Result
+    live: Result
+    complete: bool
+    measured: Measured
+    memory: tuple[Memory, Memory, Memory]
+    replays: dict[str, int]
 
 
 def run(bench: Bench) -> Iterator[Row]:
     """None of the others keeps what a client of any topic missed, so there is nobody to compare with."""
-    clients, missed = bench.size(10_000, 100), bench.size(100, 10)
-    shared = bench.size(100, 10)
+    clients, missed, shared = bench.size(10_000, 100), bench.size(100, 10), bench.size(100, 10)
     for storm in (
-        Storm(f"tail, {shared} topics", shared, cold=False),
-        Storm(f"JetStream, {shared} topics", shared, cold=True),
-        Storm(f"JetStream, {clients:,} topics", clients, cold=True),
+        Storm(f"tail, {shared} topics", clients, shared, missed, cold=False),
+        Storm(f"JetStream, {shared} topics", clients, shared, missed, cold=True),
+        Storm(f"JetStream, {clients:,} topics", clients, clients, missed, cold=True),
     ):
 
         def measure(tailrace: Tailrace, place: Place, storm: Storm = storm) -> Row:
-            return _measure(bench, tailrace, place, storm, clients, missed)
+            with tailrace.run(place):
+                position = _publish_missed(bench, tailrace, place, storm)
+                outcome = _let_return(bench, tailrace, place, storm, position)
+            return Row(
+                "resumes",
+                storm.title,
+                tailrace.name,
+                _tell_figures(storm, outcome),
+                _tell_notes(storm, outcome),
+                watchers={"storm": outcome.storm, "live": outcome.live},
+            )
 
-        yield from bench.try_each("resumes", storm.title, bench.choose_tailrace(), measure)
+        yield from bench.try_each("resumes", storm.title, bench.choose(Tailrace), measure)
 
 
-def _measure(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm, clients: int, missed: int) -> Row:
-    with tailrace.run(place), ExitStack() as stack:
-        with bench.publish_to(tailrace, place) as publisher:
-            before = tailrace.read_stats()
-            topics = (Topics("bench", storm.topics),)
-            publisher.publish(Load(events=storm.topics * missed, topics=topics))
-        last = int(before["head"]) + storm.topics * missed
-        if storm.cold:
-            tailrace.stop_edges()
-            tailrace.start_edges(place, read_back=0.001)
-        tailrace.wait_read(last)
-        live = stack.enter_context(bench.watch(tailrace, place, LIVE, topic="live.0", name="live"))
+def _publish_missed(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm) -> str:
+    """Publish what the clients missed, and return the position at which they were cut off."""
+    with bench.publish_to(tailrace, place) as publisher:
+        before = tailrace.read_stats()
+        events = storm.topics * storm.missed
+        publisher.publish(Load(events=events, topics=(Topics("bench", storm.topics),)))
+    if storm.cold:
+        tailrace.stop_edges()
+        tailrace.start_edges(place, read_back=0.001)
+    tailrace.wait_read(int(before["head"]) + events)
+    return f"{before['epoch']}-{before['head']}"
+
+
+def _let_return(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm, position: str) -> Outcome:
+    sink, core = tailrace.describe_sink(), bench.cores.publisher
+    with (
+        bench.watch(tailrace, place, LIVE, topic="live.0", name="live") as live,
+        Publisher(sink, cores=core, folder=place.folder, name="live-publisher") as publisher,
+    ):
         live.wait_connected()
-        live_publisher = stack.enter_context(
-            Publisher(tailrace.describe_sink(), cores=bench.cores.publisher, folder=place.folder, name="live-publisher")
-        )
-        live_publisher.begin(Load(events=LIVE_RATE * 600, rate=LIVE_RATE, topics=(Topics("live"),)))
+        publisher.begin(Load(events=LIVE_RATE * 600, rate=LIVE_RATE, topics=(Topics("live"),)))
         wait_quiet(tailrace.brokers)
-        return _storm(bench, tailrace, place, storm, live, live_publisher, f"{before['epoch']}-{before['head']}", clients, missed)
+        rest = read_memory(tailrace.servers)
+        replays = tailrace.read_stats()["replays"]
+        forget_peak(tailrace.servers)
+        meter = make_meter(tailrace, publisher.process, live.process)
+        meter.start()
+        live.mark()
+        with _watch_storm(bench, tailrace, place, storm, position) as watchers:
+            complete = watchers.wait_done(LIMIT)
+            measured = meter.stop()
+            held, stats = read_memory(tailrace.servers), tailrace.read_stats()
+            result = watchers.stop()
+        live_result = live.stop()
+        wait_quiet([*tailrace.brokers, *tailrace.servers])
+        memory = (rest, held, read_memory(tailrace.servers))
+    replays = {source: number - replays.get(source, 0) for source, number in stats["replays"].items()}
+    return Outcome(result, live_result, complete, measured, memory, replays)
 
 
-def _storm(
-    bench: Bench,
-    tailrace: Tailrace,
-    place: Place,
-    storm: Storm,
-    live: Watchers,
-    live_publisher: Publisher,
-    position: str,
-    clients: int,
-    missed: int,
-) -> Row:
-    rest = read_memory(tailrace.servers)
-    forget_peak(tailrace.servers)
-    replays_before = tailrace.read_stats()["replays"]
-    # The one live connection is there before the storm, so that loadgen waits for the command.
+def _watch_storm(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm, position: str) -> Watchers:
     options = (
-        *("--last-event-id", position, "--in-flight", 0, "--first", 1),
-        *("--expect", missed, "--until-expected"),
+        *("--last-event-id", position, "--first", 1, "--in-flight", 0),
+        *("--expect", storm.missed, "--until-expected"),
     )
-    live.mark()
-    meter = make_meter(tailrace, live_publisher.process, live.process)
-    meter.start()
-    columns = [(number % storm.topics,) for number in range(clients)]
-    with bench.watch(
-        tailrace, place, clients, topic="bench.{a}", columns=columns, options=options, name="storm"
-    ) as watchers:
-        complete = watchers.wait_done(180)
-        measured = meter.stop()
-        stats = tailrace.read_stats()
-        held = read_memory(tailrace.servers)
-        result = watchers.stop()
-    live_result = live.stop()
-    wait_quiet(tailrace.brokers)
-    after = read_memory(tailrace.servers)
-    expected = result["expected"]
-    figures = {
-        "clients": clients,
+    columns = [(number % storm.topics,) for number in range(storm.clients)]
+    return bench.watch(
+        tailrace, place, storm.clients, topic="bench.{a}", columns=columns, options=options, name="storm"
+    )
+
+
+def _tell_figures(storm: Storm, outcome: Outcome) -> dict[str, float]:
+    expected, latency = outcome.storm["expected"], outcome.live["latency_ms"]["all"]
+    rest, held, after = outcome.memory
+    return {
+        "clients": storm.clients,
         "served": expected["complete"],
-        "failed": result["connects"]["failed"] + result["connects"]["pending"],
+        "failed": outcome.storm["connects"]["failed"] + outcome.storm["connects"]["pending"],
         "seconds_s": expected["seconds"],
         "wait_p50_ms": expected["wait_ms"]["p50"],
         "wait_max_ms": expected["wait_ms"]["max"],
-        "server_s": measured.cpu["server"].total,
-        "broker_s": measured.cpu["broker"].total,
-        "live_p50_ms": live_result["latency_ms"]["all"]["p50"],
-        "live_p99_ms": live_result["latency_ms"]["all"]["p99"],
-        "live_max_ms": live_result["latency_ms"]["all"]["max"],
+        "server_s": outcome.measured.cpu["server"].total,
+        "broker_s": outcome.measured.cpu["broker"].total,
+        "live_p50_ms": latency["p50"],
+        "live_p99_ms": latency["p99"],
+        "live_max_ms": latency["max"],
         "rss_before_bytes": rest.rss,
         "rss_held_bytes": held.rss,
         "rss_after_bytes": after.rss,
         "peak_bytes": held.peak,
-        "losses": result["faults"]["losses"] + live_result["faults"]["losses"],
-        "duplicates": result["faults"]["duplicates"] + live_result["faults"]["duplicates"],
-        "disorder": result["faults"]["order"] + live_result["faults"]["order"],
-        **{f"replays_{name}": stats["replays"][name] - replays_before.get(name, 0) for name in stats["replays"]},
+        "losses": _add_faults(outcome, "losses"),
+        "duplicates": _add_faults(outcome, "duplicates"),
+        "disorder": _add_faults(outcome, "order"),
+        **{f"replays_{source}": number for source, number in outcome.replays.items()},
     }
-    notes = () if complete else (f"stopped at the time limit with {expected['complete']:,} of {clients:,} served",)
-    return Row("resumes", storm.title, tailrace.name, figures, notes, watchers={"storm": result, "live": live_result})
+
+
+def _add_faults(outcome: Outcome, kind: str) -> int:
+    results: tuple[dict[str, Any], ...] = (outcome.storm, outcome.live)
+    return sum(int(result["faults"][kind]) for result in results)
+
+
+def _tell_notes(storm: Storm, outcome: Outcome) -> tuple[str, ...]:
+    if outcome.complete:
+        return ()
+    served = outcome.storm["expected"]["complete"]
+    return (f"stopped at the time limit with {served:,} of {storm.clients:,} clients served",)

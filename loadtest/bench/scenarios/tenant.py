@@ -53,7 +53,7 @@ def run(bench: Bench) -> Iterator[Row]:
         figures, notes = outcome.tell_figures(), outcome.tell_notes(expected)
         return Row("tenant", case, tailrace.name, figures, notes, watchers={"loadgen": outcome.result})
 
-    yield from bench.try_each("tenant", case, bench.choose_tailrace(), measure)
+    yield from bench.try_each("tenant", case, bench.choose(Tailrace), measure)
 
 
 def count_deliveries(load: Load, watchers: dict[Topics, int]) -> int:

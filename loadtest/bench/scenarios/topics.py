@@ -22,7 +22,9 @@ def run(bench: Bench) -> Iterator[Row]:
         load = Load(events=int(rate * bench.seconds(10, 1)), rate=rate, topics=topics)
         warm = Load(events=count, rate=rate, topics=topics)
 
-        def measure(contender: Contender, place: Place, load: Load = load, warm: Load = warm) -> Row:
+        case = f"{count:,} at {rate:,}/s"
+
+        def measure(contender: Contender, place: Place, load: Load = load, warm: Load = warm, case: str = case) -> Row:
             with (
                 contender.run(place),
                 bench.watch(
@@ -35,5 +37,4 @@ def run(bench: Bench) -> Iterator[Row]:
             figures, notes = outcome.tell_figures(), outcome.tell_notes(load.events)
             return Row("topics", case, contender.name, figures, notes, watchers={"loadgen": outcome.result})
 
-        case = f"{count:,} at {rate:,}/s"
         yield from bench.try_each("topics", case, bench.choose(*KINDS), measure)

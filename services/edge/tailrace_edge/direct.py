@@ -46,12 +46,11 @@ class _Answer:
         self._entries: list[Entry] = []
 
     def receive(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        sequence = find_header(header, b"Nats-Sequence")
         status = parse_status(header)
-        # A status that a publisher wrote stands in the header of a message.
-        if sequence is None and status is not None:
+        if status is not None:
             self._end(status, header)
             return
+        sequence = find_header(header, b"Nats-Sequence")
         stored_subject = find_header(header, b"Nats-Subject")
         stored_at = find_header(header, b"Nats-Time-Stamp")
         if sequence is None or stored_subject is None or stored_at is None:

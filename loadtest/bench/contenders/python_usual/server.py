@@ -1,4 +1,4 @@
-"""The usual Python way, as most teams build it: FastAPI, sse-starlette, Redis pub/sub, a queue and a generator per client.
+"""The usual Python way: FastAPI, sse-starlette, Redis pub/sub, a queue and a generator per client.
 
 Runs in a virtual environment of its own: `uvicorn server:app`, with the Redis server in REDIS_URL.
 """

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from tailrace_protocol.errors import InvalidData
 from tailrace_protocol.events import MESSAGE, encode_stored
+from tailrace_protocol.stream import format_message_id
 from tailrace_protocol.tenants import check_tenant
 from tailrace_protocol.topics import check_topic, format_subject
 
@@ -72,8 +73,7 @@ async def publish(tenant: str, request: Request, edge: OpenEdge) -> Response:
         (
             format_subject(tenant, check_topic(publication.topic)),
             encode_stored(publication.type, publication.data),
-            # The broker knows message ids, not tenants: without its name, one could suppress another's events.
-            {"Nats-Msg-Id": f"{tenant}:{key}:{index}"},
+            {"Nats-Msg-Id": format_message_id(tenant, key if len(publications) == 1 else f"{key}:{index}")},
         )
         for index, publication in enumerate(publications)
     ]

@@ -1,0 +1,149 @@
+"""Producing, in a process of its own: `python -m bench.producing URL WAY EVENTS SIZE`.
+
+It waits for a line on standard input before it begins, and prints what one way to publish costs, as JSON.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import nats
+import uvloop
+from tailrace_producer import Producer, SyncProducer
+from tailrace_protocol.events import encode_stored
+
+TASKS = 256
+THREADS = 16
+
+_ENVELOPE = 87
+"""Bytes that an event's type, time and number take in the log."""
+
+_TOPICS = [f"load.{number}" for number in range(1000)]
+
+
+async def nats_py(url: str, count: int, size: int) -> None:
+    """Publish with nats-py itself, for comparison."""
+    async with await nats.connect(url) as client:
+        stream = client.jetstream()
+        for number, (topic, data) in enumerate(make_events(count, size)):
+            headers = {"Nats-Msg-Id": f"{id(client)}-{number}"}
+            await stream.publish(f"events.default.{topic}", encode_stored("message", data), headers=headers)
+
+
+async def awaited(url: str, count: int, size: int) -> None:
+    """Await each event's id before the next."""
+    async with Producer(url) as producer:
+        for topic, data in make_events(count, size):
+            await producer.publish(topic, data)
+
+
+async def tasks(url: str, count: int, size: int) -> None:
+    """Let many tasks do that at a time."""
+    events = make_events(count, size)
+
+    async def work() -> None:
+        for topic, data in events:
+            await producer.publish(topic, data)
+
+    async with Producer(url) as producer:
+        await asyncio.gather(*(work() for _ in range(TASKS)))
+
+
+async def pipelined(url: str, count: int, size: int) -> None:
+    """Hand over all of them at once."""
+    async with Producer(url) as producer:
+        await producer.publish_many(make_events(count, size))
+
+
+async def sync_awaited(url: str, count: int, size: int) -> None:
+    """Without an event loop, one by one."""
+    with SyncProducer(url) as producer:
+        for topic, data in make_events(count, size):
+            producer.publish(topic, data)
+
+
+async def sync_threads(url: str, count: int, size: int) -> None:
+    """The same from many threads."""
+
+    def work(_: int) -> None:
+        for topic, data in make_events(count // THREADS, size):
+            producer.publish(topic, data)
+
+    with SyncProducer(url) as producer, ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, range(THREADS)))
+
+
+async def sync_pipelined(url: str, count: int, size: int) -> None:
+    """Without an event loop, all of them at once."""
+    with SyncProducer(url) as producer:
+        producer.publish_many(make_events(count, size))
+
+
+async def job(url: str, count: int, _size: int) -> None:
+    """Report progress that is conflated: next to nothing is sent."""
+    async with Producer(url) as producer, producer.job("load", total=count) as running:
+        for done in range(count):
+            running.update(done)
+
+
+async def sync_job(url: str, count: int, _size: int) -> None:
+    """The same without an event loop."""
+    with SyncProducer(url) as producer, producer.job("load", total=count) as running:
+        for done in range(count):
+            running.update(done)
+
+
+class Way(NamedTuple):
+    """One way to publish.
+
+    Attributes:
+        name: on the command line.
+        title: in the report.
+        work: what is measured, connecting and closing included.
+        events: so many take a few seconds.
+    """
+
+    name: str
+    title: str
+    work: Callable[[str, int, int], Coroutine[Any, Any, None]]
+    events: int
+
+
+WAYS = (
+    Way("nats-py", "nats-py, awaited", nats_py, 10_000),
+    Way("awaited", "awaited one by one", awaited, 10_000),
+    Way("tasks", f"{TASKS} tasks", tasks, 100_000),
+    Way("pipelined", "pipelined", pipelined, 200_000),
+    Way("sync", "sync, one by one", sync_awaited, 10_000),
+    Way("sync-threads", f"sync, {THREADS} threads", sync_threads, 50_000),
+    Way("sync-pipelined", "sync, pipelined", sync_pipelined, 200_000),
+    Way("job", "job update, conflated", job, 1_000_000),
+    Way("sync-job", "sync job update, conflated", sync_job, 1_000_000),
+)
+
+
+def make_events(count: int, size: int) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield events that take some `size` bytes in the log, on a thousand topics."""
+    text = "x" * max(0, size - _ENVELOPE)
+    return ((_TOPICS[number % len(_TOPICS)], {"number": number, "text": text}) for number in range(count))
+
+
+def main() -> None:
+    """Measure one way."""
+    url, name, count, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    work = next(way.work for way in WAYS if way.name == name)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    wall, cpu = time.perf_counter(), time.process_time()
+    uvloop.run(work(url, count, size))
+    seconds, used = time.perf_counter() - wall, time.process_time() - cpu
+    figures = {"events": count, "seconds_s": seconds, "events_per_s": count / seconds, "cpu_us": used / count * 1e6}
+    print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()

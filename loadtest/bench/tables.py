@@ -1,0 +1,227 @@
+"""Tables: which figures the report shows of each scenario, and what is compared."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bench.figures import Column, Figures, kib, mib, percent
+from bench.rows import Row
+
+PEERS = (("limit", "C loop"), ("nchan", "nchan"))
+"""Contenders that the others are divided by."""
+
+
+class Table(NamedTuple):
+    """What is shown of a scenario.
+
+    Attributes:
+        letter: of the scenario in the issue that asked for it.
+        title: its heading.
+        text: what was done.
+        columns: figures.
+        compared: the figure whose ratios are shown and plotted; empty for none.
+        peers: whom it is divided by.
+    """
+
+    letter: str
+    title: str
+    text: str
+    columns: tuple[Column, ...]
+    compared: str = ""
+    peers: tuple[tuple[str, str], ...] = PEERS
+
+    def write(self, rows: Sequence[Row], figures: Figures, titles: dict[str, str]) -> list[str]:
+        """Return the lines of the table, in Markdown."""
+        present = {row.contender for row in rows}
+        ratios = [name for peer, name in self.peers if self.compared and peer in present]
+        heads = ["case", "contender", *(column.title for column in self.columns), *(f"x {name}" for name in ratios)]
+        lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2)]
+        for row in rows:
+            cells = [row.case, titles.get(row.contender, row.contender)]
+            cells += ["failed" if row.error else column.format(row) for column in self.columns]
+            cells += [self._compare(row, figures, peer) for peer, name in self.peers if name in ratios]
+            lines.append("| " + " | ".join(cells) + " |")
+        return lines
+
+    def _compare(self, row: Row, figures: Figures, peer: str) -> str:
+        own = row.figures.get(self.compared)
+        other = figures.find(row.scenario, row.case, peer, self.compared)
+        return f"{own / other:.2f}" if own and other else "-"
+
+
+_COST = (
+    Column("CPU us/delivery", "server_us", digits=2),
+    Column("user", "server_user_us", digits=2),
+    Column("system", "server_system_us", digits=2),
+    Column("broker us", "broker_us", digits=2),
+    Column("sum us", "sum_us", digits=2),
+)
+_LATENCY = (
+    Column("p50 ms", "p50_ms", digits=1),
+    Column("p99 ms", "p99_ms", digits=1),
+    Column("max ms", "max_ms", digits=1),
+)
+_FAULTS = (
+    Column("lost", "losses"),
+    Column("doubled", "duplicates"),
+    Column("out of order", "disorder"),
+)
+_SHARES = (percent("server", "server_share"), percent("loadgen", "loadgen_share"))
+
+TABLES: dict[str, Table] = {
+    "fanout": Table(
+        "a",
+        "Fan-out at a steady pace",
+        "One topic; all watch it. CPU is the server's, of its one core.",
+        (*_COST, *_LATENCY, *_FAULTS, *_SHARES, Column("bytes", "bytes_per_delivery"), mib("RSS", "rss_bytes")),
+        "server_us",
+    ),
+    "bursts": Table(
+        "b",
+        "Fan-out, saturated in bursts",
+        "Bursts of 100 events, faster than anybody delivers them. Latency is mostly the wait for those before.",
+        (Column("deliveries/s", "deliveries_per_s"), *_COST, *_LATENCY, *_FAULTS, *_SHARES, mib("RSS", "rss_bytes")),
+        "deliveries_per_s",
+    ),
+    "topics": Table(
+        "c",
+        "Many topics with one watcher each",
+        "Events go to the topics in turns. CPU is per event, which is one delivery.",
+        (
+            Column("events/s", "deliveries_per_s"),
+            *_COST,
+            *_LATENCY,
+            *_FAULTS,
+            *_SHARES,
+            Column("publisher late ms", "late_ms", digits=1),
+        ),
+        "server_us",
+        (("nats-py", "nats-py"), ("nchan", "nchan")),
+    ),
+    "tenant": Table(
+        "d",
+        "A mixed tenant",
+        "Each user has one stream of five patterns, with wildcards of both kinds: the own jobs, orders, team, project, "
+        "announcements.",
+        (
+            Column("deliveries/s", "deliveries_per_s"),
+            Column("CPU us/event", "server_event_us", digits=1),
+            *_COST,
+            *_LATENCY,
+            *_FAULTS,
+        ),
+    ),
+    "idle": Table(
+        "e",
+        "Idle connections with heartbeats",
+        "Growth is of the server's memory (Pss) by connection, after a first hundred were made and closed. "
+        "Kernel is what the machine's holds more (slabs, socket buffers), for both ends.",
+        (
+            Column("connected", "connections"),
+            kib("growth/connection", "growth_bytes"),
+            kib("later", "growth_later_bytes"),
+            kib("kernel/connection", "kernel_bytes"),
+            mib("RSS", "rss_bytes"),
+            percent("CPU", "server_share"),
+            Column("heartbeats", "heartbeats"),
+            Column("ended", "ended"),
+        ),
+        "growth_bytes",
+    ),
+    "connects": Table(
+        "f",
+        "Connect storm",
+        "All connect at once, without a limit on what is under way.",
+        (
+            Column("connects/s", "connects_per_s"),
+            Column("CPU us/connect", "server_us"),
+            Column("wait p50 ms", "wait_p50_ms"),
+            Column("p99 ms", "wait_p99_ms"),
+            Column("max ms", "wait_max_ms"),
+            Column("failed", "failed"),
+            Column("refused", "refused"),
+            *_SHARES,
+        ),
+        "connects_per_s",
+    ),
+    "resumes": Table(
+        "g",
+        "Resume storm",
+        "10,000 clients come back at once, each 100 events behind; 200 others are live meanwhile.",
+        (
+            Column("served", "served"),
+            Column("all served s", "seconds_s", digits=2),
+            Column("wait p50 ms", "wait_p50_ms"),
+            Column("max ms", "wait_max_ms"),
+            Column("edge CPU s", "server_s", digits=2),
+            Column("broker CPU s", "broker_s", digits=2),
+            Column("live p99 ms", "live_p99_ms", digits=1),
+            mib("RSS before", "rss_before_bytes"),
+            mib("peak", "peak_bytes"),
+            mib("after", "rss_after_bytes"),
+            *_FAULTS,
+        ),
+    ),
+    "slow": Table(
+        "h",
+        "Slow readers",
+        "Each topic's watchers are one in five slow, at 1 KB/s, a third of what is published for them. Latency is "
+        "that of the others. In the end the slow ones read all that is left.",
+        (
+            Column("others p50 ms", "fast_p50_ms", digits=1),
+            Column("p99 ms", "fast_p99_ms", digits=1),
+            Column("max ms", "fast_max_ms", digits=1),
+            Column("behind", "behind_at_the_end"),
+            Column("slow", "slow_clients"),
+            Column("complete, in order", "slow_contiguous"),
+            *_FAULTS,
+            Column("CPU us/delivery", "server_us", digits=2),
+            mib("memory growth", "growth_bytes"),
+            Column("ended", "ended"),
+            *_SHARES,
+        ),
+    ),
+    "scale": Table(
+        "i",
+        "Scale-out",
+        "Edges on one port, each on a core of its own while there are enough; the same load, saturated in bursts.",
+        (
+            Column("deliveries/s", "deliveries_per_s"),
+            percent("edges", "server_share"),
+            percent("loadgen", "loadgen_share"),
+            *_COST,
+            *_LATENCY,
+            *_FAULTS,
+        ),
+        "deliveries_per_s",
+        (),
+    ),
+    "producer": Table(
+        "j",
+        "Producer",
+        "200-byte events on a thousand topics, each acknowledged by JetStream (R1, file). With connecting and closing.",
+        (
+            Column("events", "events"),
+            Column("events/s", "events_per_s"),
+            Column("CPU us/event", "cpu_us", digits=2),
+            Column("broker us/event", "broker_us", digits=2),
+        ),
+    ),
+    "history": Table(
+        "k",
+        "A long history",
+        "The best of three; `first` is the first of them.",
+        (
+            Column("events", "events"),
+            Column("topics", "topics"),
+            Column("seconds", "seconds_s", digits=3),
+            Column("first s", "first_s", digits=3),
+            Column("edge CPU s", "server_s", digits=3),
+            Column("broker CPU s", "broker_s", digits=3),
+            Column("events in tail", "tail_events"),
+            Column("filled events/s", "events_per_s"),
+            mib("RSS", "rss_bytes"),
+            mib("peak", "peak_bytes"),
+        ),
+    ),
+}
+"""By scenario."""
