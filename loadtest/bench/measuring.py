@@ -70,11 +70,15 @@ class Outcome:
             "peak_bytes": self.memory.peak,
         }
 
-    def tell_notes(self, expected: int) -> tuple[str, ...]:
-        """Return what a reader has to know; nothing if all is well."""
+    def tell_notes(self, expected: int | None) -> tuple[str, ...]:
+        """Return what a reader has to know; nothing if all is well.
+
+        Args:
+            expected: deliveries; None where there are more than anybody makes in the time.
+        """
         notes = []
         total = self.result["events"]["total"]
-        if not self.complete:
+        if not self.complete and expected is not None:
             notes.append(f"stopped at the time limit with {total:,} of {expected:,} deliveries")
         if self.result["connects"]["failed"] or self.result["connects"]["pending"]:
             notes.append(f"not all watchers connected: {self.result['connects']}")
@@ -84,7 +88,7 @@ class Outcome:
             notes.append(f"{self.result['closed_early']} streams were ended by the server")
         if self.measured.share("loadgen") > BUSY:
             notes.append("the load generator's core was full: the server could do more")
-        if self.sent is None:
+        if self.sent is None and expected is not None:
             notes.append("the publisher was held back and did not finish")
         return tuple(notes)
 
@@ -135,6 +139,6 @@ def make_meter(contender: Contender, publisher: Process, *loadgen: Process) -> M
 
 def _finish(publisher: Publisher, *, complete: bool) -> Sent | None:
     try:
-        return publisher.finish(30 if complete else 1)
+        return publisher.finish(30 if complete else 0)
     except BenchError:
         return None

@@ -115,7 +115,7 @@ def forget_peak(processes: Iterable[Process]) -> None:
 
 
 def read_kernel_memory() -> int:
-    """Return what the kernel holds for itself in the whole machine, in bytes: sockets, files, and what waits in them."""
+    """Return the bytes that the kernel holds in the whole machine for sockets, files, and what waits in them."""
     found = re.search(r"^TCP:.* mem (\d+)", Path("/proc/net/sockstat").read_text(), re.MULTILINE)
     queued = int(found[1]) * _PAGE if found else 0
     return _find_kilobytes("Slab", Path("/proc/meminfo").read_text()) + queued

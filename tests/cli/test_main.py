@@ -62,7 +62,7 @@ def test_what_is_not_understood_exits_2(run: Run, arguments: list[str], said: st
         (["jobs", "--once", "--url", "{free}"], "refused"),
         (["init", "--nats", "nats://127.0.0.1:{port}"], "no broker answers"),
         (["publish", "a", "1", "--timeout", "0.5", "--nats", "nats://127.0.0.1:{port}"], "--nats"),
-        (["broker", "--store", "/dev/null/x"], "/dev/null"),
+        (["broker", "--port", "{port}", "--store", "/dev/null/x"], "/dev/null"),
         (["edge", "--host", "0.0.0.0"], "loopback"),
     ],
 )

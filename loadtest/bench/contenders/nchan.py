@@ -43,7 +43,7 @@ http {{
         location ~ ^/pub/(.+)$ {{
             nchan_publisher http;
             nchan_channel_id $1;
-            nchan_message_buffer_length 20000;
+            nchan_message_buffer_length 200000;
             nchan_message_timeout 10m;
         }}
     }}

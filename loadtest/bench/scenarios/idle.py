@@ -25,14 +25,14 @@ def run(bench: Bench) -> Iterator[Row]:
                 first.wait_connected()
             wait_quiet(contender.servers)
             before, kernel = read_memory(contender.servers), read_kernel_memory()
-            with bench.watch(contender, place, count, options=("--seconds", seconds)) as watchers:
+            with bench.watch(contender, place, count, name="idle") as watchers:
                 watchers.wait_connected(120)
                 wait_quiet([*contender.servers, watchers.process])
                 held, kernel_held = read_memory(contender.servers), read_kernel_memory()
                 meter = make_meter(contender, publisher.process, watchers.process)
                 meter.start()
                 watchers.mark()
-                watchers.wait_done(seconds + 60)
+                watchers.wait_done(seconds)
                 measured = meter.stop()
                 watchers.process.say("expect 1")
                 publisher.publish(Load(events=1))

@@ -7,7 +7,7 @@ from bench.contenders import Place, Tailrace
 from bench.load import Load
 from bench.measuring import measure_load
 from bench.rows import Row
-from bench.scenarios.fanout import BURST, BURSTS_PER_S
+from bench.scenarios.fanout import BURST
 
 
 def run(bench: Bench) -> Iterator[Row]:

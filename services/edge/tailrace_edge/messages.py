@@ -8,6 +8,7 @@ from tailrace_protocol.topics import SUBJECT_PREFIX
 from tailrace_edge.engine.entry import Entry
 
 _MARKER = b"Nats-Marker-Reason:"
+_ROLLUP = b"\r\nNats-Rollup: sub\r\n"
 _PREFIX = len(SUBJECT_PREFIX)
 
 
@@ -67,7 +68,8 @@ def make_entry(
     """Return the entry for a message; None for the marker that the server leaves where messages have expired."""
     if header and _MARKER in header:
         return None
-    return Entry(epoch, sequence, subject[_PREFIX:].decode(errors="replace"), payload, stored_at)
+    path = subject[_PREFIX:].decode(errors="replace")
+    return Entry(epoch, sequence, path, payload, stored_at, rollup=_ROLLUP in header)
 
 
 def parse_time(text: bytes) -> int:

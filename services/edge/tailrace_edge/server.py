@@ -1,6 +1,7 @@
 """The server: one edge in the foreground, from the first request to the last byte of its drain."""
 
 import asyncio
+import contextlib
 import gc
 import socket
 from types import FrameType
@@ -50,7 +51,8 @@ class EdgeServer(uvicorn.Server):
         while not drain.done() and not self._hurried:
             await asyncio.wait([drain], timeout=0.1)
         drain.cancel()
-        await asyncio.gather(drain, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await drain
         self._edge.hurry()
         await super().shutdown(sockets)
         # Left are clients that do not take the end of their responses.

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 from edge.engine.samples import make_entry
@@ -17,10 +17,18 @@ PATTERNS = st.builds(
 )
 
 
-def fill(paths: Sequence[str], budget: int = 1 << 30, step: int = 1) -> tuple[Tail, list[Entry]]:
+def fill(
+    paths: Sequence[str], budget: int = 1 << 30, step: int = 1, rollups: Collection[int] = ()
+) -> tuple[Tail, list[Entry]]:
+    """Return a tail and what is stored of the entries it was given."""
     tail = Tail(budget)
-    entries = [make_entry(number * step, path) for number, path in enumerate(paths, 1)]
-    for entry in entries:
+    entries: list[Entry] = []
+    for number, path in enumerate(paths, 1):
+        entry = make_entry(number * step, path)
+        entry.rollup = number in rollups
+        if entry.rollup:
+            entries = [earlier for earlier in entries if earlier.path != path]
+        entries.append(entry)
         tail.append(entry)
     return tail, entries
 
@@ -44,11 +52,12 @@ def read_all(tail: Tail, patterns: Sequence[str], cursor: int, limit: int) -> li
     cursor=st.integers(0, 130),
     limit=st.integers(1, 10),
     budget=st.sampled_from([0, 5_000, 1 << 30]),
+    rollups=st.sets(st.integers(1, 60), max_size=6),
 )
 def test_read_returns_what_a_search_through_all_does(
-    paths: list[str], patterns: list[str], cursor: int, limit: int, budget: int
+    paths: list[str], patterns: list[str], cursor: int, limit: int, budget: int, rollups: set[int]
 ) -> None:
-    tail, entries = fill(paths, budget, step=2)
+    tail, entries = fill(paths, budget, step=2, rollups=rollups)
     cursor = max(cursor, tail.start - 1)
 
     found = read_all(tail, patterns, cursor, limit)

@@ -29,16 +29,20 @@ class Entry:
         path: `<tenant>.<topic>`, its subject without `events.`.
         payload: as it is stored.
         stored_at: when it was stored, nanoseconds since 1970.
+        rollup: it took the place of all earlier messages with its subject (`Nats-Rollup: sub`).
     """
 
-    __slots__ = ("_event", "_frames", "epoch", "path", "payload", "sequence", "stored_at")
+    __slots__ = ("_event", "_frames", "epoch", "path", "payload", "rollup", "sequence", "stored_at")
 
-    def __init__(self, epoch: str, sequence: int, path: str, payload: bytes, stored_at: int) -> None:
+    def __init__(
+        self, epoch: str, sequence: int, path: str, payload: bytes, stored_at: int, *, rollup: bool = False
+    ) -> None:
         self.epoch = epoch
         self.sequence = sequence
         self.path = path
         self.payload = payload
         self.stored_at = stored_at
+        self.rollup = rollup
         self._event: StoredEvent | None = None
         self._frames: list[bytes | None] | None = None
 

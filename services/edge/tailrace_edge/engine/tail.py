@@ -67,7 +67,8 @@ class Tail:
     """The newest entries of the log, without holes from `start` on.
 
     Attributes:
-        start: every stored event with this sequence or a higher one, up to the head, is in here.
+        start: every stored event with this sequence or a higher one, up to the head, is in here. What a rollup has
+            removed is not given out any more.
         size: bytes it takes.
     """
 
@@ -102,6 +103,9 @@ class Tail:
         if run is None:
             run = self._topics[entry.path] = _Run()
             self._plant(entry.path)
+        elif entry.rollup:
+            # Those before it are no longer stored. In `_entries` they stay until their turn comes to leave.
+            run = self._topics[entry.path] = _Run()
         run.append(entry)
         while self.size > self._budget and len(self._entries) > 1:
             self._evict()
@@ -150,7 +154,7 @@ class Tail:
         scanned = self._entries.read_after(cursor, _SCAN_LIMIT)
         entries: list[Entry] = []
         for entry in scanned:
-            if matcher.matches(entry.path):
+            if matcher.matches(entry.path) and entry.sequence >= self._topics[entry.path].first.sequence:
                 entries.append(entry)
                 if len(entries) == limit:
                     break
@@ -180,7 +184,8 @@ class Tail:
         self.start = entry.sequence + 1
         self.size -= entry.size
         run = self._topics[entry.path]
-        run.drop_first()
+        if run.first is entry:
+            run.drop_first()
         if not run:
             del self._topics[entry.path]
             self._uproot(entry.path)

@@ -1,6 +1,7 @@
 """`POST /v1/{tenant}/events`: publishing for services that have no producer library."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from tailrace_edge.routes.answers import OpenEdge, answer_json
 MAX_EVENTS = 1000
 """Of one request."""
 
-_MAX_KEY = 128
+_KEY = re.compile(r"[!-~]{1,128}")
 
 router = APIRouter(tags=["events"])
 
@@ -67,13 +68,13 @@ async def publish(tenant: str, request: Request, edge: OpenEdge) -> Response:
     check_tenant(tenant)
     publications = _decode(await _read_body(request, edge.settings.max_body_bytes))
     key = request.headers.get("idempotency-key") or uuid4().hex
-    if len(key) > _MAX_KEY or not key.isascii() or not key.isprintable():
-        raise Problem(400, "invalid-key", f"the Idempotency-Key is not 1 to {_MAX_KEY} printable ASCII characters")
+    if _KEY.fullmatch(key) is None:
+        raise Problem(400, "invalid-key", "the Idempotency-Key is not 1 to 128 visible ASCII characters")
     messages = [
         (
             format_subject(tenant, check_topic(publication.topic)),
             encode_stored(publication.type, publication.data),
-            {"Nats-Msg-Id": format_message_id(tenant, key if len(publications) == 1 else f"{key}:{index}")},
+            {"Nats-Msg-Id": format_message_id(tenant, key if len(publications) == 1 else f"{key} {index}")},
         )
         for index, publication in enumerate(publications)
     ]

@@ -13,7 +13,6 @@ from tailrace_protocol.starts import Start, parse_start
 from tailrace_edge.cold import ColdRead, find_sentinel
 from tailrace_edge.edge import Edge
 from tailrace_edge.engine.entry import Entry
-from tailrace_edge.engine.log import Log
 from tailrace_edge.engine.tail import PathMatcher
 from tailrace_edge.jetstream import JetStreamUnavailable
 from tailrace_edge.problems import Problem
@@ -73,21 +72,9 @@ async def read_range(edge: Edge, patterns: Sequence[str], cursor: int, limit: in
             found, cursor = await _read_cold(edge, patterns, cursor, wanted)
         else:
             found, reached = log.tail.read(patterns, cursor, wanted)
-            found = _drop_deleted(log, found)
             cursor = log.head if reached is None else reached
         entries += found
     return entries, cursor
-
-
-def _drop_deleted(log: Log, found: list[Entry]) -> list[Entry]:
-    """Return what is still stored of what the tail has: it also holds events that a tombstone has removed."""
-    ends: dict[str, int] = {}
-    for path in {entry.path for entry in found}:
-        topic, _ = log.tail.read([path], log.tail.start - 1, len(log.tail))
-        # Decoding all of them would cost memory, too.
-        tombstones = (entry.sequence for entry in topic if b'"deleted"' in entry.payload and entry.tombstone)
-        ends[path] = max(tombstones, default=0)
-    return [entry for entry in found if entry.sequence >= ends[entry.path]]
 
 
 async def _read_cold(edge: Edge, patterns: Sequence[str], cursor: int, limit: int) -> tuple[list[Entry], int]:
