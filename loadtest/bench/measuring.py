@@ -1,6 +1,6 @@
 """Measuring: one load on one contender, from the first event's sending until the last one's arrival."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from bench.contenders import Contender
 from bench.errors import BenchError
@@ -12,6 +12,9 @@ from bench.watchers import Result, Watchers
 
 BUSY = 0.92
 """Share of a core from which on the watchers may be what holds the others back."""
+
+DISTURBED = 0.03
+"""Share of the server's core from which on others that took it have spoilt the figures."""
 
 
 class Outcome:
@@ -34,6 +37,10 @@ class Outcome:
         self.complete = complete
         self.sent = sent
         self._events = events
+
+    def find_busiest(self) -> float:
+        """Return the processor time of that server which used most, in seconds."""
+        return max(cpu.total for name, cpu in self.measured.cpu.items() if name.startswith("server-"))
 
     def tell_figures(self) -> dict[str, float]:
         """Return the figures that each scenario of this kind has."""
@@ -63,6 +70,7 @@ class Outcome:
             "connects_failed": self.result["connects"]["failed"],
             "server_share": self.measured.share("server"),
             "broker_share": self.measured.share("broker"),
+            "others_share": self.measured.others_share,
             "loadgen_share": self.measured.share("loadgen"),
             "publisher_share": self.measured.share("publisher"),
             "late_ms": self.sent.late_ms if self.sent else 0.0,
@@ -88,6 +96,8 @@ class Outcome:
             notes.append(f"{self.result['closed_early']} streams were ended by the server")
         if self.measured.share("loadgen") > BUSY:
             notes.append("the load generator's core was full: the server could do more")
+        if self.measured.others_share > DISTURBED:
+            notes.append(f"disturbed: others took {self.measured.others_share:.0%} of the server's core")
         if self.sent is None and expected is not None:
             notes.append("the publisher was held back and did not finish")
         return tuple(notes)
@@ -115,7 +125,7 @@ def measure_load(
     if warm:
         publisher.publish(warm)
     wait_quiet([*contender.servers, watchers.process])
-    meter = make_meter(contender, publisher.process, watchers.process)
+    meter = make_meter(contender, watchers.process, publisher.process)
     meter.start()
     watchers.mark()
     publisher.begin(load)
@@ -126,15 +136,16 @@ def measure_load(
     return Outcome(watchers.stop(), measured, memory, complete=complete, sent=sent, events=load.events)
 
 
-def make_meter(contender: Contender, publisher: Process, *loadgen: Process) -> Meter:
+def make_meter(contender: Contender, loadgen: Process, publisher: Process | None = None) -> Meter:
     """Return a meter of everybody who takes part."""
-    groups: dict[str, Any] = {
+    groups: dict[str, Sequence[Process]] = {
         "server": contender.servers,
+        **{f"server-{number}": [server] for number, server in enumerate(contender.servers)},
         "broker": contender.brokers,
-        "publisher": [publisher],
-        "loadgen": loadgen,
+        "publisher": [publisher] if publisher else [],
+        "loadgen": [loadgen],
     }
-    return Meter(groups)
+    return Meter(groups, cores=contender.cores)
 
 
 def _finish(publisher: Publisher, *, complete: bool) -> Sent | None:

@@ -122,8 +122,8 @@ TABLES: dict[str, Table] = {
             kib("kernel/connection", "kernel_bytes"),
             mib("RSS", "rss_bytes"),
             percent("CPU", "server_share"),
-            Column("heartbeats", "heartbeats"),
-            Column("ended", "ended"),
+            Column("bytes/connection", "received_bytes"),
+            Column("alive at the end", "alive"),
         ),
         "growth_bytes",
     ),
@@ -183,16 +183,18 @@ TABLES: dict[str, Table] = {
     "scale": Table(
         "i",
         "Scale-out",
-        "Edges on one port, each on a core of its own while there are enough; the same load, saturated in bursts.",
+        "Edges on one port, each on a core of its own while there are enough; the same load for all together. Capacity "
+        "is deliveries by the processor time of the busiest edge.",
         (
-            Column("deliveries/s", "deliveries_per_s"),
+            Column("capacity, deliveries/s", "capacity_per_s"),
+            percent("busiest edge", "busiest_share"),
             percent("edges", "server_share"),
             percent("loadgen", "loadgen_share"),
             *_COST,
             *_LATENCY,
             *_FAULTS,
         ),
-        "deliveries_per_s",
+        "capacity_per_s",
         (),
     ),
     "producer": Table(

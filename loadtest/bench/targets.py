@@ -86,7 +86,7 @@ def _returned(figures: Figures) -> Iterator[Verdict]:
         before, after = (figures.find("resumes", case, "tailrace", f"rss_{when}_bytes") for when in ("before", "after"))
         if before and after and case.startswith("tail"):
             share = after / before
-            yield Verdict("edge memory afterwards", case, "<= 1.1 x before", f"{share:.2f} x", share <= 1.1)
+            yield Verdict("(g) edge memory afterwards", case, "<= 1.1 x before", f"{share:.2f} x", share <= 1.1)
 
 
 def _grown(figures: Figures) -> Iterator[Verdict]:
@@ -95,7 +95,7 @@ def _grown(figures: Figures) -> Iterator[Verdict]:
         if before and peak and case.startswith("JetStream"):
             growth = peak - before
             found = f"{growth / _MIB:.0f} MiB"
-            yield Verdict("edge memory at its peak", case, "<= 128 MiB more", found, growth <= TAIL_BUDGET)
+            yield Verdict("(g) edge memory at its peak", case, "<= 128 MiB more", found, growth <= TAIL_BUDGET)
 
 
 def _slow_latency(figures: Figures) -> Iterator[Verdict]:
@@ -104,7 +104,9 @@ def _slow_latency(figures: Figures) -> Iterator[Verdict]:
         without, with_slow = (figures.find("slow", case, "tailrace", "fast_p99_ms") for case in cases)
         if without and with_slow:
             ratio = with_slow / without
-            yield Verdict("p99 of the others", cases[1], "<= 1.5 x without slow ones", f"{ratio:.2f} x", ratio <= 1.5)
+            yield Verdict(
+                "(h) p99 of the others", cases[1], "<= 1.5 x without slow ones", f"{ratio:.2f} x", ratio <= 1.5
+            )
 
 
 def _slow_complete(figures: Figures) -> Iterator[Verdict]:
@@ -114,13 +116,15 @@ def _slow_complete(figures: Figures) -> Iterator[Verdict]:
         if None not in values:
             clients, contiguous, last, published, losses = values
             whole = clients == contiguous and last == published and not losses
-            yield Verdict("slow clients complete, in order", case, "all", f"{contiguous:,.0f} of {clients:,.0f}", whole)
+            yield Verdict(
+                "(h) slow clients complete, in order", case, "all", f"{contiguous:,.0f} of {clients:,.0f}", whole
+            )
 
 
 def _scaled(figures: Figures) -> Iterator[Verdict]:
-    one, two = (figures.find("scale", case, "tailrace", "deliveries_per_s") for case in ("1 edge", "2 edges"))
+    one, two = (figures.find("scale", case, "tailrace", "capacity_per_s") for case in ("1 edge", "2 edges"))
     if one and two:
-        yield Verdict("2 edges", "saturated", ">= 1.8 x one", f"{two / one:.2f} x", two / one >= 1.8)
+        yield Verdict("(i) capacity", "2 edges", ">= 1.8 x one", f"{two / one:.2f} x", two / one >= 1.8)
 
 
 _CHECKS: tuple[Check, ...] = (

@@ -48,26 +48,31 @@ class Memory(NamedTuple):
 class Meter:
     """The processor time that groups of processes use from `start` to `stop`."""
 
-    def __init__(self, groups: Mapping[str, Sequence[Process]]) -> None:
+    def __init__(self, groups: Mapping[str, Sequence[Process]], *, cores: Sequence[int] = ()) -> None:
         """Make a meter.
 
         Args:
             groups: processes whose usage is added up, by a name.
+            cores: that belong to the group `server`: what others take of them is told, too.
         """
         self._groups = groups
+        self._cores = cores
         self._before: dict[str, Cpu] = {}
+        self._busy = 0.0
         self._began = 0.0
 
     def start(self) -> None:
         """Begin anew."""
         self._before = self._read()
+        self._busy = read_busy(self._cores)
         self._began = time.monotonic()
 
     def stop(self) -> "Measured":
         """Return what was used since `start`."""
         seconds = time.monotonic() - self._began
-        now = self._read()
-        return Measured(seconds, {name: cpu.since(self._before[name]) for name, cpu in now.items()})
+        used = {name: cpu.since(self._before[name]) for name, cpu in self._read().items()}
+        others = max(0.0, read_busy(self._cores) - self._busy - used["server"].total) if self._cores else 0.0
+        return Measured(seconds, used, others / seconds)
 
     def _read(self) -> dict[str, Cpu]:
         return {name: read_cpu(processes) for name, processes in self._groups.items()}
@@ -79,10 +84,12 @@ class Measured(NamedTuple):
     Attributes:
         seconds: from start to stop.
         cpu: by group.
+        others_share: of one core, that others took of the server's cores.
     """
 
     seconds: float
     cpu: dict[str, Cpu]
+    others_share: float
 
     def share(self, group: str) -> float:
         """Return how much of one core a group was busy, 0 to 1 and beyond."""
@@ -93,6 +100,14 @@ def read_cpu(processes: Iterable[Process]) -> Cpu:
     """Return what the processes and their children used up to now."""
     times = [_read_times(pid) for process in processes for pid in process.find_pids()]
     return Cpu(sum(time.user for time in times), sum(time.system for time in times))
+
+
+def read_busy(cores: Iterable[int]) -> float:
+    """Return for how many seconds the cores ran processes or, as virtual ones, waited for real ones (proc_stat(5))."""
+    names = {f"cpu{core}" for core in cores}
+    lines = [line.split() for line in Path("/proc/stat").read_text().splitlines()]
+    # All but idle and iowait. Interrupts stand apart here, though they are in the times of processes, too.
+    return sum(sum(int(line[field]) for field in (1, 2, 3, 6, 7, 8)) for line in lines if line[0] in names) / _TICK
 
 
 def read_memory(processes: Iterable[Process]) -> Memory:

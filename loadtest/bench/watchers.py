@@ -94,6 +94,10 @@ class Watchers:
         """Begin the measured window."""
         self.process.say("mark")
 
+    def expect(self, events: int) -> None:
+        """End the window once each connection has had so many events since it began."""
+        self.process.say(f"expect {events}")
+
     def read_all(self) -> None:
         """Let slow ones read as fast as they can."""
         self.process.say("fast")

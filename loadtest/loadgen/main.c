@@ -115,6 +115,16 @@ static int choose_timeout(const struct run *run, bool more_to_connect) {
     return connecting || run->slow_count ? 1 : 10;
 }
 
+static void handle(struct run *run, const struct epoll_event *events, int count) {
+    /* Commands first: who says `mark` and then publishes finds these events in the window. */
+    for (int i = 0; i < count; i++)
+        if (events[i].data.u64 == CONTROL_TAG)
+            control_read(run);
+    for (int i = 0; i < count && !run->stopping; i++)
+        if (events[i].data.u64 != CONTROL_TAG)
+            client_wake(run, &run->clients[events[i].data.u64], events[i].events);
+}
+
 static void loop(struct run *run) {
     static struct epoll_event events[WAKE_UPS_MAX];
     bool more_to_connect = false;
@@ -123,12 +133,7 @@ static void loop(struct run *run) {
         int count = epoll_wait(run->epoll, events, WAKE_UPS_MAX, timeout);
         if (count < 0 && errno != EINTR)
             fail(EXIT_FAILED, "epoll_wait: %s", strerror(errno));
-        for (int i = 0; i < count && !run->stopping; i++) {
-            if (events[i].data.u64 == CONTROL_TAG)
-                control_read(run);
-            else
-                client_wake(run, &run->clients[events[i].data.u64], events[i].events);
-        }
+        handle(run, events, count);
         int64_t now = monotonic_ns();
         slow_run(run, now);
         more_to_connect = connector_run(run, now);

@@ -1,5 +1,9 @@
+import os
+import pty
+import re
 import signal
 import subprocess
+import sys
 
 from cli.command import Place, Run, Start
 from tailrace_producer import SyncProducer
@@ -52,3 +56,25 @@ def test_on_a_pipe_there_is_a_line_for_each_change(place: Place, start: Start) -
     assert any("50.0 %" in line for line in lines)
     jobs.send_signal(signal.SIGINT)
     assert jobs.wait(30) == 130
+
+
+def test_on_a_terminal_there_is_a_live_table(place: Place, environment: dict[str, str]) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "tailrace_cli", "jobs", "--url", place.url]
+    with subprocess.Popen(command, stdout=slave, env=environment | {"TERM": "xterm"}) as jobs:
+        os.close(slave)
+        with SyncProducer(place.nats) as producer, producer.job("one", title="Import", total=4) as job:
+            job.update(1)
+            shown = ""
+            while not re.search(r"Import.* 25 %.* 1/4", shown):
+                shown += os.read(master, 65536).decode(errors="ignore")
+            job.warn("careful")
+        while "complete after" not in shown:
+            shown += os.read(master, 65536).decode(errors="ignore")
+        jobs.send_signal(signal.SIGINT)
+        os.set_blocking(master, False)
+        assert jobs.wait(30) == 130
+    os.close(master)
+
+    assert "live at one" in shown
+    assert "Traceback" not in shown

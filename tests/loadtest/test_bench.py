@@ -18,72 +18,80 @@ SCENARIOS = [
 
 
 class Run(NamedTuple):
-    report: str
-    rows: list[dict[str, Any]]
     folder: Path
+    rows: list[dict[str, Any]]
 
     def find(self, scenario: str, contender: str = "tailrace") -> list[dict[str, float]]:
-        return [row["figures"] for row in self.rows if row["scenario"] == scenario and row["contender"] == contender]
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("bench")
-    done = call("--short", "--out", str(folder))
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = json.loads((folder / "results.json").read_text())["rows"]
-    return Run((folder / "report.md").read_text(), rows, folder)
+        return [row["figures"] for row in self.rows if (row["scenario"], row["contender"]) == (scenario, contender)]
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(LOADTEST)}
     command = [sys.executable, "-m", "bench", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
 
 
-@pytest.mark.timeout(300)
-def test_every_scenario_runs_with_tailrace(run: Run) -> None:
+# One test for all of it: workers of xdist that share a module would each run the bench.
+@pytest.mark.timeout(420)
+def test_everything_runs_and_everything_arrives(tmp_path: Path) -> None:
+    done = call("--short", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = Run(tmp_path, json.loads((tmp_path / "results.json").read_text())["rows"])
+
+    check_scenarios(run)
+    check_fanout(run)
+    check_faults(run)
+    check_storms(run)
+    check_slow_readers(run)
+    check_report(run)
+
+
+def check_scenarios(run: Run) -> None:
+    """Each runs, in order, and Tailrace takes part in all of them."""
     assert list(dict.fromkeys(row["scenario"] for row in run.rows)) == SCENARIOS
     assert {row["scenario"] for row in run.rows if row["contender"] == "tailrace"} == set(SCENARIOS)
 
 
-def test_the_limit_is_measured_beside_it(run: Run) -> None:
+def check_fanout(run: Run) -> None:
+    """The limit gets the same load as Tailrace."""
     [limit], [tailrace] = run.find("fanout", "limit"), run.find("fanout")
     assert limit["deliveries"] == tailrace["deliveries"] == 50 * 50
 
 
-def test_tailrace_loses_nothing_and_keeps_the_order(run: Run) -> None:
+def check_faults(run: Run) -> None:
+    """Tailrace loses nothing, doubles nothing and keeps the order."""
     faults = {
         (row["scenario"], row["case"], name): row["figures"][name]
         for row in run.rows
         for name in ("losses", "duplicates", "disorder")
         if row["contender"] == "tailrace" and name in row["figures"]
     }
-    assert len(faults) >= 3 * 9
+    assert len(faults) == 3 * 11
     assert not {where: number for where, number in faults.items() if number}
 
 
-def test_all_clients_of_a_storm_are_served(run: Run) -> None:
-    assert [figures["served"] for figures in run.find("resumes")] == [100, 100, 100]
+def check_storms(run: Run) -> None:
+    """All clients are served, from where the case says."""
     assert [figures["failed"] for figures in run.find("connects")] == [0]
-
-
-def test_cold_clients_are_served_from_jetstream(run: Run) -> None:
     tail, *cold = run.find("resumes")
-    assert tail["replays_tail"] >= 100
-    assert all(figures["replays_jetstream"] >= 100 for figures in cold)
+    assert [figures["served"] for figures in (tail, *cold)] == [100, 100, 100]
+    assert tail["replays_tail"] == 100
+    assert [figures["replays_jetstream"] for figures in cold] == [100, 100]
 
 
-def test_slow_clients_get_everything_in_order(run: Run) -> None:
+def check_slow_readers(run: Run) -> None:
+    """Slow clients get everything, in order."""
     _, slow = run.find("slow")
     assert slow["slow_clients"] == slow["slow_contiguous"] == 10
     assert slow["slow_last_min"] == slow["published_a_topic"]
 
 
-def test_the_report_tells_of_every_scenario_and_shows_its_plots(run: Run) -> None:
-    assert re.findall(r"^## \((\w)\)", run.report, re.MULTILINE) == list("abcdefghijk")
-    plots = re.findall(r"!\[.*\]\((.*)\)", run.report)
-    assert len(plots) >= 5
+def check_report(run: Run) -> None:
+    """The report tells of every scenario, and the plots are there."""
+    report = (run.folder / "report.md").read_text()
+    assert re.findall(r"^## \((\w)\)", report, re.MULTILINE) == list("abcdefghijk")
+    plots = re.findall(r"!\[.*\]\((.*)\)", report)
+    assert plots
     assert all((run.folder / plot).read_text().startswith("<?xml") for plot in plots)
 
 

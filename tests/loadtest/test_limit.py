@@ -78,7 +78,7 @@ async def test_a_client_that_goes_leaves_the_others_whole(limit: Limit, loadgen:
 
 
 async def test_the_loop_waits_for_a_slow_reader(limit: Limit, loadgen: LoadgenFactory) -> None:
-    # 6 MB are more than the socket buffers of the client hold (4 MB as Linux comes), less than with those of the publisher.
+    # 6 MB are more than the client's socket buffers hold (4 MB, as Linux comes), and less than with the publisher's.
     options = ["--expect", 30_000, "--first", 1, "--until-expected", "--slow", "1:50000"]
     async with loadgen(limit.port, count=2, options=options) as run:
         await run.hear("connected")

@@ -46,8 +46,11 @@ class Loadgen:
     async def hear(self, expected: str) -> None:
         """Return when it has printed this line; anything else is a failure."""
         assert self._process.stdout
-        line = await self._process.stdout.readline()
-        assert line.decode().strip() == expected, (line, await self._read_error())
+        line = (await self._process.stdout.readline()).decode().strip()
+        if line != expected:
+            if self._process.returncode is None:
+                self._process.kill()
+            pytest.fail(f"heard {line!r} instead of {expected!r}; {await self._read_error()}")
 
     async def say(self, command: str) -> None:
         """Send a command."""

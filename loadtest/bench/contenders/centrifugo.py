@@ -1,4 +1,7 @@
-"""Centrifugo: in-memory engine, anonymous clients over its unidirectional SSE transport."""
+"""Centrifugo: in-memory engine, anonymous clients over its unidirectional SSE transport.
+
+Set up as its documentation says, and not tried yet: its modules could not be had where this was written.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -29,6 +29,7 @@ class Contender(ABC):
         name: in commands and raw results.
         title: in the report.
         many_topics: whether a watcher chooses what it gets.
+        cores: that the servers have.
         servers: the processes whose cost counts.
         brokers: those behind them, counted beside.
     """
@@ -38,6 +39,7 @@ class Contender(ABC):
     many_topics: ClassVar[bool] = True
 
     def __init__(self) -> None:
+        self.cores: list[int] = []
         self.servers: list[Process] = []
         self.brokers: list[Process] = []
         self.targets: list[str] = []
@@ -72,7 +74,7 @@ class Contender(ABC):
 
     def run(self, place: Place) -> Self:
         """Start it, to be used as a context manager."""
-        self.servers, self.brokers, self.targets = [], [], []
+        self.servers, self.brokers, self.targets, self.cores = [], [], [], list(place.cores.server)
         try:
             self.start(place)
         except BaseException:

@@ -57,7 +57,9 @@ class Tailrace(Contender):
         port = pick_port()
         self.url = f"http://127.0.0.1:{port}"
         self.targets = [f"127.0.0.1:{port}"]
-        for number, cores in enumerate(place.cores.spread(self._edges)):
+        spread = place.cores.spread(self._edges)
+        self.cores = sorted({core for cores in spread for core in cores})
+        for number, cores in enumerate(spread):
             values = {
                 "nats_url": self.broker_url,
                 "port": port,

@@ -15,14 +15,14 @@ def run(bench: Bench) -> Iterator[Row]:
     count = bench.size(10_000, 100)
 
     def measure(contender: Contender, place: Place) -> Row:
-        with contender.run(place), bench.publish_to(contender, place) as publisher:
+        with contender.run(place):
             with bench.watch(contender, place, 50, name="first") as first:
                 first.wait_connected()
             # The one live connection is there before the storm, so that loadgen waits for the command.
             options = ("--in-flight", 0, "--live", 1)
             with bench.watch(contender, place, count + 1, options=options) as watchers:
                 watchers.wait_live()
-                meter = make_meter(contender, publisher.process, watchers.process)
+                meter = make_meter(contender, watchers.process)
                 meter.start()
                 watchers.connect()
                 watchers.wait_connected(120)

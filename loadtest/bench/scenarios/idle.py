@@ -20,7 +20,7 @@ def run(bench: Bench) -> Iterator[Row]:
     count, seconds = bench.size(15_000, 50), bench.seconds(40, 2)
 
     def measure(contender: Contender, place: Place) -> Row:
-        with contender.run(place), bench.publish_to(contender, place) as publisher:
+        with contender.run(place):
             with bench.watch(contender, place, FIRST, name="first") as first:
                 first.wait_connected()
             wait_quiet(contender.servers)
@@ -29,14 +29,16 @@ def run(bench: Bench) -> Iterator[Row]:
                 watchers.wait_connected(120)
                 wait_quiet([*contender.servers, watchers.process])
                 held, kernel_held = read_memory(contender.servers), read_kernel_memory()
-                meter = make_meter(contender, publisher.process, watchers.process)
+                meter = make_meter(contender, watchers.process)
                 meter.start()
                 watchers.mark()
                 watchers.wait_done(seconds)
                 measured = meter.stop()
-                watchers.process.say("expect 1")
-                publisher.publish(Load(events=1))
                 after = read_memory(contender.servers)
+                watchers.expect(1)
+                with bench.publish_to(contender, place) as publisher:
+                    publisher.publish(Load(events=1))
+                    watchers.wait_done(60)
                 result = watchers.stop()
         figures = {
             "connections": result["connects"]["ok"],
@@ -50,8 +52,8 @@ def run(bench: Bench) -> Iterator[Row]:
             "kernel_bytes": (kernel_held - kernel) / count,
             "server_share": measured.share("server"),
             "broker_share": measured.share("broker"),
-            "heartbeats": result["events"]["comments"],
-            "ended": result["closed_early"],
+            "received_bytes": result["events"]["bytes"] / count,
+            "alive": result["expected"]["complete"],
         }
         return Row("idle", case, contender.name, figures, watchers={"loadgen": result})
 

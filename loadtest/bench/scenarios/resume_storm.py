@@ -109,7 +109,7 @@ def _let_return(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm, po
         rest = read_memory(tailrace.servers)
         replays = tailrace.read_stats()["replays"]
         forget_peak(tailrace.servers)
-        meter = make_meter(tailrace, publisher.process, live.process)
+        meter = make_meter(tailrace, live.process, publisher.process)
         meter.start()
         live.mark()
         with _watch_storm(bench, tailrace, place, storm, position) as watchers:

@@ -53,7 +53,7 @@ def _measure(
         wait_quiet(contender.servers)
         rest = read_memory(contender.servers)
         forget_peak(contender.servers)
-        meter = make_meter(contender, publisher.process, watchers.process)
+        meter = make_meter(contender, watchers.process, publisher.process)
         meter.start()
         watchers.mark()
         sent = publisher.publish(load)

@@ -1,8 +1,6 @@
 """`tailrace edge`: one edge in the foreground. Its options are made from its settings, so that none is left out."""
 
 import inspect
-import signal
-import sys
 from collections.abc import Callable
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -94,9 +92,6 @@ def _make_command() -> Callable[..., None]:
         # The server, with all that it imports, takes longer than any other command.
         from tailrace_edge.server import run  # noqa: PLC0415
 
-        # uvicorn raises the signal that stopped it once more: to be told to stop, and to do so, is no failure.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
         run(settings)
 
     parameters = [_make_parameter(field, info) for field, info in Settings.model_fields.items()]

@@ -16,6 +16,10 @@ class Draft:
         self._frames: list[bytes] = []
         self._cursors: list[int] = []
 
+    def __bool__(self) -> bool:
+        """Return whether anything was taken in."""
+        return bool(self._frames)
+
     def add(self, frame: bytes, cursor: int) -> None:
         """Take one frame in, after which the cursor stands at `cursor`."""
         self._frames.append(frame)

@@ -200,6 +200,10 @@ class Serving:
         if subscriber.fell_at is not None:
             behind = now - subscriber.fell_at
             if behind >= self._limits.lag_after:
+                if draft and subscriber.group.interest.shared:
+                    # In a batch of its own, which cannot be cut before it: a slow reader's last one often is.
+                    self._places.move(subscriber, Place.READY)
+                    return
                 lag = Lag(round(behind, 3), subscriber.conflated)
                 draft.add(encode_control(lag, subscriber.group.interest.form, self._log.position(head)), head)
                 subscriber.told = head
