@@ -24,9 +24,13 @@ class Cores(NamedTuple):
     broker: tuple[int, ...]
     publisher: tuple[int, ...]
 
+    def find_load(self) -> set[int]:
+        """Return the cores that others than the server have."""
+        return {*self.loadgen, *self.broker, *self.publisher}
+
     def spread(self, number: int) -> list[tuple[int, ...]]:
         """Return one core for each of so many servers: their own as long as the load keeps one, then any."""
-        all_cores = sorted({*self.server, *self.loadgen, *self.broker, *self.publisher}, reverse=True)
+        all_cores = sorted({*self.server, *self.find_load()}, reverse=True)
         order = [*self.server, *(core for core in all_cores if core not in {*self.server, *self.loadgen})]
         order += [core for core in all_cores if core not in order]
         return [(order[index % len(order)],) for index in range(number)]

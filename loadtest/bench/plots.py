@@ -64,6 +64,8 @@ def _label(table: Table, rows: Sequence[Row], row: Row, column: Column) -> str:
     text = column.format(row)
     for peer, name in table.peers:
         other = next((found for found in rows if found.case == row.case and found.contender == peer), None)
-        if other is not None and other is not row:
+        if other is row:
+            break
+        if other is not None:
             return f"{text}  ({row.figures[table.compared] / other.figures[table.compared]:.2f} x {name})"
     return text

@@ -354,34 +354,46 @@ async def test_a_server_that_does_not_answer_times_out(loadgen: LoadgenFactory) 
 
 
 async def test_in_flight_bounds_the_unanswered(loadgen: LoadgenFactory) -> None:
-    waiting: list[StreamWriter] = []
-    most = 0
+    unanswered = most = 0
 
     async def script(_request: bytes, writer: StreamWriter) -> None:
-        nonlocal most
-        waiting.append(writer)
-        most = max(most, len(waiting))
-        if len(waiting) == 4:
-            while waiting:
-                waiting.pop().write(HEAD)
+        nonlocal unanswered, most
+        unanswered += 1
+        most = max(most, unanswered)
+        await anyio.sleep(0.02)  # time for more to come, if they do
+        unanswered -= 1
+        writer.write(HEAD)
 
     async with serve(script) as port, loadgen(port, count=40, options=["--in-flight", 4]) as run:
         await run.hear("connected")
         result = await run.stop()
-    assert (most, result["connects"]["ok"]) == (4, 40)
+    assert most <= 4
+    assert result["connects"]["ok"] == 40
 
 
 async def test_streams_that_the_server_ends_are_counted(loadgen: LoadgenFactory) -> None:
+    """Also when the end comes along with the last bytes."""
+    frozen = anyio.Event()
+    ended = 0
+
     async def script(request: bytes, writer: StreamWriter) -> None:
-        match number_of(request):
-            case 0:
-                writer.write(HEAD + make_event(1))
-                writer.close()
-            case 1:
-                writer.write(CHUNKED_HEAD + make_chunk(make_event(1)) + b"0\r\n\r\n")
+        nonlocal ended
+        plain = number_of(request) == 0
+        writer.write(HEAD if plain else CHUNKED_HEAD)
+        await frozen.wait()
+        writer.write(make_event(1) if plain else make_chunk(make_event(1)) + b"0\r\n\r\n")
+        if plain:
+            writer.close()
+            await writer.wait_closed()
+        ended += 1
 
     async with serve(script) as port, loadgen(port, count=2, request=NUMBERED, options=["--expect", 2]) as run:
         await run.hear("connected")
+        await run.freeze()
+        frozen.set()
+        while ended < 2:  # noqa: ASYNC110 - a counter is the condition
+            await anyio.sleep(0.01)
+        run.thaw()
         await run.hear("done")
         result = await run.stop()
     assert (result["closed_early"], result["events"]["total"]) == (2, 2)

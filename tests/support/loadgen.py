@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from asyncio import StreamReader, StreamWriter, start_server
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
@@ -73,6 +74,16 @@ class Loadgen:
     async def fail(self) -> tuple[int, str]:
         """Return exit status and standard error of one that fails."""
         return await self._process.wait(), await self._read_error()
+
+    async def freeze(self) -> None:
+        """Return when the process stands still; what arrives now it will find all at once."""
+        self._process.send_signal(signal.SIGSTOP)
+        while not is_stopped(self._process.pid):  # noqa: ASYNC110 - the kernel's table cannot be waited for
+            await anyio.sleep(0.01)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     async def _read_error(self) -> str:
         assert self._process.stderr
@@ -146,6 +157,11 @@ async def serve(script: Script) -> AsyncIterator[int]:
         server.close()
         for writer in list(writers):
             writer.transport.abort()
+
+
+def is_stopped(pid: int) -> bool:
+    """Return whether SIGSTOP has reached this process."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 def count_read(port: int) -> int:

@@ -29,7 +29,7 @@ class Contender(ABC):
         name: in commands and raw results.
         title: in the report.
         many_topics: whether a watcher chooses what it gets.
-        cores: that the servers have.
+        cores: that belong to the servers alone.
         servers: the processes whose cost counts.
         brokers: those behind them, counted beside.
     """
@@ -74,7 +74,8 @@ class Contender(ABC):
 
     def run(self, place: Place) -> Self:
         """Start it, to be used as a context manager."""
-        self.servers, self.brokers, self.targets, self.cores = [], [], [], list(place.cores.server)
+        self.servers, self.brokers, self.targets = [], [], []
+        self.cores = sorted({*place.cores.server} - place.cores.find_load())
         try:
             self.start(place)
         except BaseException:

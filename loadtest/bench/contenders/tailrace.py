@@ -58,7 +58,7 @@ class Tailrace(Contender):
         self.url = f"http://127.0.0.1:{port}"
         self.targets = [f"127.0.0.1:{port}"]
         spread = place.cores.spread(self._edges)
-        self.cores = sorted({core for cores in spread for core in cores})
+        self.cores = sorted({core for cores in spread for core in cores} - place.cores.find_load())
         for number, cores in enumerate(spread):
             values = {
                 "nats_url": self.broker_url,
