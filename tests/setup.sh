@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what the tests need from outside of .venv: curl and Chromium. `make test` calls it first.
+# Sets up what the tests need from outside of .venv: curl, Chromium and a C compiler. `make test` calls it first.
 # Node needs nothing: the wheel of playwright brings one along.
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,6 +9,8 @@ list_missing() {
     command -v curl >/dev/null || printf ' curl'
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
         printf ' chromium'
+    # For the load generator. Without libc's headers a compiler is of no use.
+    command -v gcc >/dev/null || printf ' gcc libc6-dev'
 }
 
 install_missing() {
@@ -31,6 +33,8 @@ for program in $missing; do
     case $program in
     curl) tests=tests/conformance/test_curl.py ;;
     chromium) tests=tests/browser ;;
+    gcc) tests=tests/loadtest ;;
+    *) continue ;;
     esac
     case ${CI:-} in
     '' | 0 | false) outcome="will be skipped" ;;
