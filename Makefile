@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/protocol libs/producer libs/client services/edge libs/cli services/demo
 
-.PHONY: help setup demo test lint types check simulate faults lock clean
+.PHONY: help setup demo test bench lint types check simulate faults lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ types: setup
 RUNS ?= 200000
 simulate: setup  ## Run the engine through many more seeds: make simulate RUNS=1000000
 	$(BIN)/pytest -n auto tests/simulation --simulation-runs $(RUNS) --timeout 0
+
+bench: setup  ## Measure Tailrace beside its peers: make bench ONLY=fanout, make bench SHORT=1
+	PYTHONPATH=loadtest:tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SHORT),--short)
 
 EVENTS ?= 300000
 faults: setup  ## Kill edges and brokers under a longer load: make faults EVENTS=1000000
