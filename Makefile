@@ -43,7 +43,7 @@ simulate: setup  ## Run the engine through many more seeds: make simulate RUNS=1
 	$(BIN)/pytest -n auto tests/simulation --simulation-runs $(RUNS) --timeout 0
 
 bench: setup  ## Measure Tailrace beside its peers: make bench ONLY=fanout, make bench SHORT=1
-	PYTHONPATH=loadtest:tests $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SHORT),--short)
+	PYTHONPATH=loadtest $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SHORT),--short)
 
 EVENTS ?= 300000
 faults: setup  ## Kill edges and brokers under a longer load: make faults EVENTS=1000000

@@ -1,6 +1,7 @@
 """`python -m bench`: run scenarios, and leave raw results, plots and a report in build/bench/<time>/."""
 
 import argparse
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from bench.watchers import BUILD, build
 def main() -> None:
     """Run what the command line asks for. Exits with 0 when everything ran, 1 when something could not be measured."""
     options = _parse_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was started is ended
     folder = options.out or BUILD / "bench" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
