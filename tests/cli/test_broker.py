@@ -18,11 +18,13 @@ async def test_a_broker_runs_in_the_foreground_and_init_makes_the_log(start: Sta
     first = run("init", "--nats", url, "--max-age", "7d", "--max-bytes", "1M")
     second = run("init", "--max-age", "2h", TAILRACE_NATS_URL=url)
 
-    assert (first.returncode, first.stdout) == (0, "stream EVENTS created\n")
-    assert (second.returncode, second.stdout) == (0, "stream EVENTS updated\n")
+    assert first.stdout == ("stream EVENTS created: events are kept for 7d, at most 1,048,576 bytes, on 1 broker(s)\n")
+    assert second.stdout == (
+        "stream EVENTS is there: events are kept for 2h, at most 1,048,576 bytes, on 1 broker(s)\n"
+    )
     async with await connect(url) as client:
         config = (await request(client, "STREAM.INFO.EVENTS"))["config"]
-    assert (config["max_age"], config["max_bytes"], config["num_replicas"]) == (7200 * 10**9, -1, 1)
+    assert (config["max_age"], config["max_bytes"], config["num_replicas"]) == (7200 * 10**9, 1 << 20, 1)
     assert psutil.Process(broker.pid).name() == "nats-server"
 
     broker.send_signal(signal.SIGINT)

@@ -155,7 +155,7 @@ async def request(client: Client, call: str, body: Any = None, *, timeout: float
     return answer
 
 
-async def create_stream(url: str, *, replicas: int = 1, max_age: float = 3600, max_bytes: int | None = None) -> None:
+async def create_stream(url: str, *, replicas: int = 1, max_age: float = 3600, max_bytes: int = -1) -> None:
     """Create the log's stream; waits until JetStream is up and can place it."""
     config = build_stream_config(replicas=replicas, max_age=max_age, max_bytes=max_bytes)
     async with await connect(url) as client:

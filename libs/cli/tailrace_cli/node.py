@@ -51,7 +51,7 @@ class Node:
         port: int = 8080,
         edges: int = 2,
         nats_port: int = 4222,
-        max_age: float = 86400.0,
+        max_age: float | None = None,
         edge_settings: Mapping[str, str] | None = None,
         tell: Tell = lambda _line: None,
     ) -> None:
@@ -62,7 +62,7 @@ class Node:
             port: of the edges; 0 for any that is free.
             edges: how many.
             nats_port: of the broker; 0 for any that is free.
-            max_age: seconds events are kept.
+            max_age: seconds events are kept; None leaves it as it is, a day for a new log.
             edge_settings: `TAILRACE_*` variables for the edges, over those of this process.
             tell: hears in lines what happens.
         """
@@ -145,7 +145,7 @@ class Node:
         ):
             with attempt:
                 self._check_children()
-                await create_stream(self.nats_url, replicas=1, max_age=self._max_age, max_bytes=None)
+                await create_stream(self.nats_url, max_age=self._max_age)
 
     async def _start_edges(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"

@@ -26,6 +26,14 @@ def parse_max_age(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def format_age(seconds: int) -> str:
+    """Return the text that `parse_max_age` takes for a number of seconds."""
+    if not seconds:
+        return "0"
+    unit = max((unit for unit, size in _SECONDS.items() if seconds % size == 0), key=_SECONDS.__getitem__)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
 def parse_max_bytes(text: str) -> int:
     """Return the bytes that `1000000`, `512M` or `10G` means; the units are powers of 1024.
 
@@ -58,12 +66,14 @@ Store = Annotated[
     Path, typer.Option("--store", metavar="DIR", help="Folder of the log; made if it is missing.", file_okay=False)
 ]
 MaxAge = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--max-age", metavar="TIME", help="How long events are kept, like 90s, 15m, 24h or 7d; 0 is for ever."
+        "--max-age",
+        metavar="TIME",
+        help="How long events are kept, like 90s, 15m, 24h or 7d; 0 is for ever.",
+        show_default="as it is; for a new log 24h",
     ),
 ]
 
 DEFAULT_EDGE_URL = "http://127.0.0.1:8080"
 DEFAULT_STORE = Path("tailrace-data")
-DEFAULT_MAX_AGE = "24h"

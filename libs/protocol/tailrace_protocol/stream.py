@@ -16,7 +16,7 @@ MAX_MESSAGE_BYTES = 1 << 20
 _NANOSECONDS = 1_000_000_000
 
 
-def build_stream_config(*, replicas: int, max_age: float, max_bytes: int | None = None) -> dict[str, Any]:
+def build_stream_config(*, replicas: int, max_age: float, max_bytes: int = -1) -> dict[str, Any]:
     """Return the configuration of the log, as `STREAM.CREATE` and `STREAM.UPDATE` take it.
 
     No limit per subject: what it drops cannot be seen as a gap. No RePublish: its live copy can be lost. An update has
@@ -35,10 +35,10 @@ def build_stream_config(*, replicas: int, max_age: float, max_bytes: int | None 
         "retention": "limits",
         "discard": "old",
         "max_age": int(max_age * _NANOSECONDS),
-        "max_bytes": -1 if max_bytes is None else max_bytes,
+        "max_bytes": max_bytes,
         "max_msg_size": MAX_MESSAGE_BYTES,
         "max_msgs_per_subject": -1,
-        "duplicate_window": int(min(DUPLICATE_WINDOW, max_age) * _NANOSECONDS),
+        "duplicate_window": int(min(DUPLICATE_WINDOW, max_age or DUPLICATE_WINDOW) * _NANOSECONDS),
         "allow_direct": True,
         "allow_msg_ttl": True,
         "allow_rollup_hdrs": True,

@@ -90,6 +90,35 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
+_ANSWERS = {
+    "400": _problem("The tenant, a topic, a field or the body cannot be one."),
+    "404": _problem("There is no such topic or job, or it was deleted."),
+    "410": _problem("The id is of another stream, or ahead of this one."),
+    "413": _problem("The event or the body is too large."),
+    "503": _problem("The broker does not answer; come back after `Retry-After` seconds."),
+}
+
+
+def _list_statuses(path: str, method: str) -> list[str]:
+    """Return the error statuses of a route."""
+    if path in ("/readyz", "/livez"):
+        return ["503"]
+    if not path.startswith("/v1/{tenant}/"):
+        return []
+    if method == "post":
+        return ["400", "413", "503"]
+    if path.endswith("/history"):
+        return ["400", "410", "503"]
+    return ["400", "404", "503"] if path.endswith("}") else ["400", "503"]
+
+
+def _describe_errors(paths: dict[str, dict[str, Any]]) -> None:
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            operation["responses"].pop("422", None)  # FastAPI's own; here it is 400
+            operation["responses"] |= {status: _ANSWERS[status] for status in _list_statuses(path, method)}
+
+
 class DescribedApp(FastAPI):
     """FastAPI, whose description is complete."""
 
@@ -97,6 +126,7 @@ class DescribedApp(FastAPI):
         """Return the description in OpenAPI's form, made once."""
         document = super().openapi()
         if "get" not in document["paths"]["/v1/{tenant}/events"]:
+            _describe_errors(document["paths"])
             document["paths"]["/v1/{tenant}/events"]["get"] = _STREAM
             document["components"]["schemas"] |= {"Publication": _PUBLICATION, "Problem": _PROBLEM}
         return document

@@ -24,6 +24,7 @@ from tailrace_edge.wire import MessageParser, Receiver
 
 INFO_TIMEOUT = 0.5
 CREATE_TIMEOUT = 2.0
+_DAY = 86400 * 1_000_000_000
 
 _log = structlog.get_logger(__name__)
 
@@ -298,11 +299,19 @@ class JetStream:
         return [_strip(urlsplit(server)) for server in self._servers]
 
 
-async def create_stream(url: str, *, replicas: int, max_age: float, max_bytes: int | None) -> bool:
-    """Create the log's stream, or update it to this configuration; safe to run again.
+async def create_stream(
+    url: str, *, replicas: int | None = None, max_age: float | None = None, max_bytes: int | None = None
+) -> tuple[bool, dict[str, Any]]:
+    """Create the log's stream, or update it; safe to run again.
+
+    Args:
+        url: of the broker.
+        replicas: how many brokers keep it. None leaves it as it is; a new stream gets 1.
+        max_age: seconds an event is kept. None leaves it as it is; a new stream gets a day.
+        max_bytes: of all events. None leaves it as it is; a new stream has no limit.
 
     Returns:
-        Whether it was created.
+        Whether it was created, and its configuration as JetStream has it (times in nanoseconds).
 
     Raises:
         JetStreamUnavailable: the broker is not there.
@@ -310,17 +319,21 @@ async def create_stream(url: str, *, replicas: int, max_age: float, max_bytes: i
     """
     jetstream = await _connect_once(url)
     try:
-        config = build_stream_config(replicas=replicas, max_age=max_age, max_bytes=max_bytes)
+        known: dict[str, Any] = {}
         try:
-            state = await jetstream.read_state()
+            known = (await jetstream.read_state()).config
         except JetStreamError as error:
             if error.code != 404:
                 raise
-            await jetstream.request(f"STREAM.CREATE.{STREAM}", config, timeout=10)
-            return True
-        metadata = state.config.get("metadata")
-        await jetstream.request(f"STREAM.UPDATE.{STREAM}", state.config | config | {"metadata": metadata}, timeout=10)
-        return False
+        config = build_stream_config(
+            replicas=known.get("num_replicas", 1) if replicas is None else replicas,
+            max_age=known.get("max_age", _DAY) / 1e9 if max_age is None else max_age,
+            max_bytes=known.get("max_bytes", -1) if max_bytes is None else max_bytes,
+        )
+        # What else an existing stream has stays, above all its metadata, which hold the generation.
+        call = "UPDATE" if known else "CREATE"
+        answer = await jetstream.request(f"STREAM.{call}.{STREAM}", known | config, timeout=10)
+        return not known, answer["config"]
     finally:
         await jetstream.close()
 

@@ -70,7 +70,8 @@ def describe(error: Exception) -> Problem:
         case JetStreamError():
             return Problem(503, "broker-refused", str(error), headers={"retry-after": _RETRY_AFTER})
         case HTTPException():
-            return Problem(error.status_code, "http", str(error.detail), headers=dict(error.headers or {}))
+            detail = f"{error.detail}: /docs and /openapi.json list what can be asked for, and how"
+            return Problem(error.status_code, "http", detail, headers=dict(error.headers or {}))
         case ClientDisconnect():
             return Problem(400, "incomplete", "the request ended before its body did")
         case RequestValidationError():

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tailrace_cli.node import Node
-from tailrace_cli.options import DEFAULT_MAX_AGE, DEFAULT_STORE, MaxAge, Store, parse_max_age
+from tailrace_cli.options import DEFAULT_STORE, MaxAge, Store, parse_max_age
 
 
 def command(
@@ -17,7 +17,7 @@ def command(
     nats_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the broker; 0 for any that is free.")
     ] = 4222,
-    max_age: MaxAge = DEFAULT_MAX_AGE,
+    max_age: MaxAge = None,
 ) -> None:
     """Run everything on this machine, for development: the broker, the log in it, and some edges on one port.
 
@@ -26,7 +26,7 @@ def command(
 
     Example:  [bold]tailrace up --port 8080 --edges 2 --store ./data[/bold]
     """
-    kept = parse_max_age(max_age)
+    kept = None if max_age is None else parse_max_age(max_age)
     node = Node(store=store, port=port, edges=edges, nats_port=nats_port, max_age=kept, tell=_tell)
     asyncio.run(_run(node))
 

@@ -36,8 +36,9 @@ async def list_jobs(
     paths = _find_paths(tenant, "*", user)
     cursor = find_cursor(edge)
     entries, following = await read_page(edge, paths, limit, page)
-    states = [state for entry in entries if (state := _read_state(entry)) is not None]
-    jobs = [state for state in states if status is None or state.status == status]
+    states = [(entry, state) for entry in entries if (state := _read_state(entry)) is not None]
+    # As the producer wrote it, and so the same as in the stream.
+    jobs = [entry.event.data for entry, state in states if status is None or state.status == status]
     return answer_json({"jobs": jobs, "cursor": cursor, "next": following})
 
 
@@ -45,7 +46,7 @@ async def list_jobs(
 async def read_job(tenant: str, job: str, edge: OpenEdge, user: User = None) -> Response:
     """Return the state of a job."""
     entry = await _find_job(edge, tenant, job, user)
-    return answer_json(_read_state(entry))
+    return answer_json(entry.event.data)
 
 
 @router.delete("/v1/{tenant}/jobs/{job:path}", summary="Delete a job")
