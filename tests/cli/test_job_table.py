@@ -19,8 +19,8 @@ def make_event(state: JobState, type: str = "progress") -> Event:
     return Event("0123abcd-1", f"jobs.{state.id}", type, NOW, msgspec.to_builtins(state))
 
 
-def render(table: JobTable, limit: int | None = None) -> str:
-    console = Console(width=120, force_terminal=False)
+def render(table: JobTable, limit: int | None = None, width: int = 120) -> str:
+    console = Console(width=width, force_terminal=False)
     with console.capture() as capture:
         console.print(table.render(limit=limit))
     return capture.get()
@@ -37,6 +37,28 @@ def test_a_row_says_how_the_job_is() -> None:
 
     for text in ("Import", "50 %", "5/10", "2.5/s", "2.0 s", "copy", "complete after 1 min 5 s", "failed: disk full"):
         assert text in shown
+
+
+def test_the_figures_fit_a_terminal_of_80_columns() -> None:
+    busy = msgspec.structs.replace(
+        RUNNING, title="Import " * 9, done=12345, total=50000, percent=100, rate=1234, eta=185, step="copy " * 9
+    )
+    shown = render(JobTable([busy]), width=80)
+
+    for text in ("done", "rate", "left", "100 %", "12,345/50,000", "1,234/s", "3 min 5 s"):
+        assert text in shown
+    assert shown.count("\n") == 2
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_jobs_with_the_same_title_are_told_apart(width: int) -> None:
+    states = [msgspec.structs.replace(RUNNING, id="import-42", user=user) for user in ("7", None)]
+    alone, both = (render(JobTable(shown), width=width) for shown in (states[:1], states))
+
+    assert "Import" in alone
+    assert "users.7" not in alone
+    assert " users.7.jobs.import-42 " in f" {both}".replace("\n", " ")
+    assert " jobs.import-42 " in f" {both}".replace("\n", " ")
 
 
 def test_events_change_the_table() -> None:
@@ -72,7 +94,8 @@ def test_the_link_is_shown() -> None:
 
 def test_one_line() -> None:
     assert format_job(RUNNING) == "jobs.one  running  50.0 %  5/10 done  2.5/s  copy  2.0 s left"
-    assert format_job(ENDED) == "jobs.two  complete  1 done  complete after 1 min 5 s"
+    assert format_job(ENDED) == "jobs.two  complete  1 done  after 1 min 5 s"
+    assert format_job(FAILED) == "jobs.three  failed  0 done  disk full"
 
 
 @pytest.mark.parametrize(

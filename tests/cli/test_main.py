@@ -51,6 +51,7 @@ def test_what_is_not_understood_exits_2(run: Run, arguments: list[str], said: st
     ("arguments", "said"),
     [
         (["publish", "a..b", "1"], "empty token"),
+        (["publish", "orders.>", "1"], "is a pattern"),
         (["publish", "a", "[1"], "not JSON"),
         (["publish", "a", "1", "--type", "No"], "not an event type"),
         (["publish", "a", "1", "--tenant", "No"], "not a tenant"),
@@ -59,7 +60,7 @@ def test_what_is_not_understood_exits_2(run: Run, arguments: list[str], said: st
         (["tail", "a", "--from", "yesterday"], "no start"),
         (["tail", "a", "--types", "a,B"], "not an event type"),
         (["tail", "a", "--url", "nats://x"], "not the URL of an edge"),
-        (["jobs", "--once", "--url", "{free}"], "refused"),
+        (["jobs", "--once", "--url", "{free}"], "start one with tailrace up"),
         (["init", "--nats", "nats://127.0.0.1:{port}"], "no broker answers"),
         (["publish", "a", "1", "--timeout", "0.5", "--nats", "nats://127.0.0.1:{port}"], "--nats"),
         (["broker", "--port", "{port}", "--store", "/dev/null/x"], "/dev/null"),

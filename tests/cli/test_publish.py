@@ -65,6 +65,7 @@ async def test_a_line_that_cannot_be_published_is_named_and_those_before_it_are_
 
     assert done.returncode == 1
     assert "line 3 of standard input" in done.stderr
+    assert "shell" not in done.stderr
     assert len(done.stdout.splitlines()) == len(await read_stream(broker.url)) == 2
 
 

@@ -89,7 +89,7 @@ async def test_it_resumes_where_it_was(broker: Broker, run: Run, start: Start, t
 
     assert [line.split()[-1] for line in before + read_lines(tail, 2)] == ["1", "2", "3"]
     assert "resumed at two" in (tmp_path / "tail.err").read_text()
-    assert "next attempt in" in (tmp_path / "tail.err").read_text()
+    assert f"(http://127.0.0.1:{port}); next attempt in" in (tmp_path / "tail.err").read_text()
 
 
 @pytest.mark.parametrize(("last", "said"), [("{epoch}-1", "gap: "), ("{epoch}-99", "reset: ")])

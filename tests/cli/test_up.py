@@ -153,6 +153,7 @@ def test_a_port_in_use_is_told(up: Up, run: Run, tmp_path: Path, option: str, pl
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert f"choose another port with {option}" in done.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_store_in_use_is_told(up: Up, run: Run, tmp_path: Path) -> None:

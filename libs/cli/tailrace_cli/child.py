@@ -105,7 +105,7 @@ class Child:
             self.ends += 1
             if time.monotonic() - began > STEADY:
                 delay = FIRST_DELAY
-            self._tell(f"{self.name} {describe_end(status)}; it is started again in {delay:g} s (log: {self.log})")
+            self._tell(f"{self.name} {describe_end(status)}; it is started again in {delay:g} s")
             await asyncio.sleep(delay)
             delay = min(delay * 2, MAX_DELAY)
 

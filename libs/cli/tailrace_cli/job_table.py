@@ -1,8 +1,10 @@
 """Tables of jobs for the terminal: a row with a bar for each, the running ones first."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -10,7 +12,9 @@ from tailrace_client import Event, JobState, JobStatus, Link, LinkState
 from tailrace_protocol.events import DELETED
 from tailrace_protocol.jobs import format_job_topic
 
-_BAR_WIDTH = 28
+_WIDE = 120
+"""Columns of a terminal from which on there is room to spare."""
+
 _STYLES = {
     JobStatus.RUNNING: "cyan",
     JobStatus.COMPLETE: "green",
@@ -62,18 +66,11 @@ class JobTable:
         ended.sort(key=lambda state: state.ended.timestamp() if state.ended else 0.0, reverse=True)
         return running + ended
 
-    def render(self, *, limit: int | None) -> Table:
+    def render(self, *, limit: int | None) -> "RenderedJobs":
         """Return what to print, with at most `limit` rows."""
         states = self.sort()
         shown = states if limit is None else states[: max(limit, 1)]
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", caption_justify="left")
-        for heading in ("job", "", "", "done", "rate", "left", "at"):
-            right = heading in ("done", "rate", "left")
-            table.add_column(heading, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-        for state in shown:
-            table.add_row(*_render_row(state))
-        table.caption = self._render_caption(len(states) - len(shown))
-        return table
+        return RenderedJobs(shown, self._render_caption(len(states) - len(shown)))
 
     def _render_caption(self, hidden: int) -> Text | None:
         parts = []
@@ -87,6 +84,31 @@ class JobTable:
         return Text("  ").join(parts) if parts else None
 
 
+class RenderedJobs:
+    """Jobs at one moment, for Rich to print in as many columns as there are."""
+
+    def __init__(self, states: list[JobState], caption: Text | None) -> None:
+        self._states = states
+        self._caption = caption
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        wide = options.max_width >= _WIDE
+        padding = (0, 2 if wide else 1, 0, 0)
+        table = Table(box=None, pad_edge=False, padding=padding, header_style="dim", caption_justify="left")
+        titles = Counter(state.title or "" for state in self._states)
+        repeated = any(title and count > 1 for title, count in titles.items())
+        # Rich takes what it lacks from the columns that may wrap; their cells are cut instead.
+        table.add_column("job", no_wrap=repeated, max_width=options.max_width * 3 // 10)
+        table.add_column("", no_wrap=True)
+        for heading in ("", "done", "rate", "left"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("at")
+        for state in self._states:
+            table.add_row(*_render_row(state, wide=wide, ambiguous=titles[state.title or ""] > 1))
+        table.caption = self._caption
+        yield table
+
+
 def format_job(state: JobState) -> str:
     """Return a job as one line."""
     parts = [format_job_topic(state.id, state.user), state.status.value]
@@ -94,7 +116,7 @@ def format_job(state: JobState) -> str:
         parts.append(f"{state.percent:.1f} %")
     parts.append(f"{_format_done(state)} done")
     if state.status.terminal:
-        parts.append(_format_end(state))
+        parts.append(_format_end(state).removeprefix(": "))
     else:
         parts += [part for part in (_format_rate(state), state.step, state.message) if part]
         if state.eta is not None:
@@ -114,25 +136,47 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _render_row(state: JobState) -> list[Text | ProgressBar | str]:
+def _render_row(state: JobState, *, wide: bool, ambiguous: bool) -> list[Text | ProgressBar | str]:
     style = _STYLES[state.status]
     bar = ProgressBar(
         total=None if state.percent is None and not state.status.terminal else 100,
         completed=100 if state.percent is None else state.percent,
-        width=_BAR_WIDTH,
+        width=28 if wide else 12,
         pulse=state.percent is None and not state.status.terminal,
         complete_style=style,
         finished_style=style,
     )
     return [
-        Text(state.title or format_job_topic(state.id, state.user)),
+        _render_name(state, wide=wide, ambiguous=ambiguous),
         bar,
         Text("" if state.percent is None else f"{state.percent:3.0f} %", style),
         _format_done(state),
         "" if state.status.terminal else _format_rate(state),
         format_seconds(state.eta) if state.eta is not None and not state.status.terminal else "",
-        Text(_format_end(state), style) if state.status.terminal else state.step or state.message or "",
+        _render_end(state, style),
     ]
+
+
+def _render_name(state: JobState, *, wide: bool, ambiguous: bool) -> Text:
+    topic = format_job_topic(state.id, state.user)
+    if not state.title:
+        return _cut(Text(topic))
+    if not ambiguous:
+        return _cut(Text(state.title))
+    return _cut(Text.assemble(state.title, "  ", (topic, "dim")) if wide else Text(topic, "dim"))
+
+
+def _render_end(state: JobState, style: str) -> Text:
+    if not state.status.terminal:
+        return _cut(Text(state.step or state.message or ""))
+    end = _format_end(state)
+    separator = "" if not end or end.startswith(":") else " "
+    return _cut(Text(f"{state.status}{separator}{end}", style))
+
+
+def _cut(text: Text) -> Text:
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def _format_done(state: JobState) -> str:
@@ -144,10 +188,11 @@ def _format_rate(state: JobState) -> str:
 
 
 def _format_end(state: JobState) -> str:
+    """Return how it went after the status, like `after 2 min 5 s: disk full` or `: disk full`."""
     took = (
-        f" after {format_seconds((state.ended - state.started).total_seconds())}"
+        f"after {format_seconds((state.ended - state.started).total_seconds())}"
         if state.started is not None and state.ended is not None
         else ""
     )
     reason = f": {state.error.message}" if state.error is not None else ""
-    return f"{state.status}{took}{reason}"
+    return f"{took}{reason}"

@@ -10,7 +10,12 @@ from tailrace_cli.mistakes import explain_mistakes
 
 _HELP = """Durable event fan-out: producers write to NATS JetStream, edges stream to every browser and service.
 
-Try it:  [bold]tailrace up[/bold]  in one terminal,  [bold]tailrace tail '>'[/bold]  in a second,  and in a third
+Try it, each in a terminal of its own:
+
+[bold]tailrace up[/bold]
+
+[bold]tailrace tail '>'[/bold]
+
 [bold]tailrace publish orders.17 '{"state": "paid"}'[/bold]
 """
 

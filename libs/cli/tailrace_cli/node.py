@@ -67,7 +67,7 @@ class Node:
             tell: hears in lines what happens.
         """
         # Settings
-        self.store = store
+        self.store = store.resolve()
         self._port = port
         self._nats_port = nats_port
         self._count = edges
@@ -88,6 +88,9 @@ class Node:
             SetupError: a port is taken, the folder is in use, or a process ended at once.
             OSError: the folder cannot be used.
         """
+        # Before the folder is made, so that none is left behind where a port is taken.
+        nats_server.check_port("127.0.0.1", self._port, option="--port")
+        nats_server.check_port("127.0.0.1", self._nats_port, option="--nats-port")
         self._lock = nats_server.lock_store(self.store)
         try:
             async with asyncio.timeout(START_TIMEOUT):

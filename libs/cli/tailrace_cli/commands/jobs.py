@@ -1,6 +1,7 @@
 """`tailrace jobs`: the jobs, live."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from tailrace_protocol.tenants import DEFAULT_TENANT
 from tailrace_protocol.topics import quote_token
 
 from tailrace_cli.job_table import JobTable, format_job
+from tailrace_cli.links import explain_no_edge, format_link
 from tailrace_cli.options import DEFAULT_EDGE_URL, EdgeUrls, Tenant
 
 
@@ -27,13 +29,13 @@ def command(
     Example:  [bold]tailrace jobs --tenant acme --user 7[/bold]
     """
     console = Console(highlight=False)
-    with SyncClient(url, tenant=tenant, backoff_cap=5) as client:
+    with SyncClient(url, tenant=tenant, backoff_cap=5) as client, explain_no_edge(url):
         if once:
             _print_list(console, client.jobs(user=user))
         elif console.is_terminal:
             _show(console, client, user)
         else:
-            _print_changes(client, user)
+            _print_changes(client, user, url)
 
 
 def _list_patterns(user: str | None) -> list[str]:
@@ -49,9 +51,9 @@ def _print_list(console: Console, states: Iterable[JobState]) -> None:
             typer.echo(format_job(state))
 
 
-def _print_changes(client: SyncClient, user: str | None) -> None:
+def _print_changes(client: SyncClient, user: str | None, urls: list[str]) -> None:
     table = JobTable()
-    for item in client.stream(*_list_patterns(user), start="last", observe=_tell_link):
+    for item in client.stream(*_list_patterns(user), start="last", observe=partial(_tell_link, urls)):
         states = [table.take(item)] if isinstance(item, Event) else table.replace(client.jobs(user=user))
         for state in states:
             if state is not None:
@@ -69,6 +71,6 @@ def _show(console: Console, client: SyncClient, user: str | None) -> None:
                     table.replace(client.jobs(user=user))
 
 
-def _tell_link(link: Link) -> None:
+def _tell_link(urls: list[str], link: Link) -> None:
     if link.state not in (LinkState.LIVE, LinkState.ENDED):
-        typer.echo(f"{link.state}: {link.reason}; next attempt in {link.retry_in or 0:.1f} s", err=True)
+        typer.echo(format_link(link, urls), err=True)

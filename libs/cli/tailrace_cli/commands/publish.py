@@ -9,7 +9,7 @@ import msgspec
 import typer
 from tailrace_producer import NewEvent, Settings, SyncProducer
 from tailrace_producer.producer import DEFAULT_URL
-from tailrace_protocol.errors import BrokerUnavailable, InvalidInput
+from tailrace_protocol.errors import BrokerUnavailable, InvalidInput, InvalidTopic
 from tailrace_protocol.events import MESSAGE, encode_stored
 from tailrace_protocol.tenants import DEFAULT_TENANT
 from tailrace_protocol.topics import check_topic
@@ -20,9 +20,9 @@ _CHUNK = 64 * 1024
 
 
 def command(
-    topic: Annotated[str, typer.Argument(help="What to publish to, like orders.17.")],
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="What to publish to, like orders.17.")],
     data: Annotated[
-        str | None, typer.Argument(metavar="[JSON]", help="The event's data. Lines of standard input if left out.")
+        str | None, typer.Argument(metavar="JSON", help="The event's data. Lines of standard input if left out.")
     ] = None,
     tenant: Tenant = DEFAULT_TENANT,
     type: Annotated[str, typer.Option(help="The event's type.")] = MESSAGE,
@@ -38,7 +38,7 @@ def command(
 
     [bold]tail -f app.log | tailrace publish logs.app --text[/bold]
     """
-    check_topic(topic)
+    _check_topic(topic)
     events = _read_lines(topic, type, text) if data is None else iter([[_make_event(topic, type, data, text)]])
     with SyncProducer(nats, tenant=tenant, settings=Settings(name="tailrace-cli", close_timeout=timeout)) as producer:
         for batch in events:
@@ -49,6 +49,12 @@ def command(
             typer.echo("\n".join(ids))
 
 
+def _check_topic(topic: str) -> None:
+    if {"*", ">"}.intersection(topic.split(".")):
+        raise InvalidTopic(f"{topic!r} is a pattern, which cannot be published to; name one topic, like orders.17")
+    check_topic(topic)
+
+
 def _make_event(topic: str, event_type: str, data: str | bytes, text: bool) -> NewEvent:
     """Raises InvalidInput if it cannot be published."""
     try:
@@ -57,7 +63,8 @@ def _make_event(topic: str, event_type: str, data: str | bytes, text: bool) -> N
             value = data.decode(errors="replace")
         encode_stored(event_type, value)
     except msgspec.DecodeError as error:
-        raise InvalidInput(f"this is not JSON: {error}; quote it for the shell, or pass --text for text") from error
+        quoting = "quote it for the shell, or " if isinstance(data, str) else ""
+        raise InvalidInput(f"this is not JSON: {error}; {quoting}pass --text for text") from error
     return NewEvent(topic, value, event_type)
 
 

@@ -1,6 +1,7 @@
 """`tailrace tail`: follow topics."""
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,7 @@ from rich.text import Text
 from tailrace_client import Event, Gap, Link, LinkState, Reset, SyncClient
 from tailrace_protocol.tenants import DEFAULT_TENANT
 
+from tailrace_cli.links import format_link
 from tailrace_cli.options import DEFAULT_EDGE_URL, EdgeUrls, Tenant
 
 _STYLES = {"failed": "red", "warning": "yellow", "complete": "green", "cancelled": "magenta"}
@@ -41,7 +43,7 @@ def command(
     console = Console(highlight=False, soft_wrap=True)
     wanted = types.split(",") if types is not None else None
     with SyncClient(url, tenant=tenant, backoff_cap=5) as client:
-        for item in client.stream(*topics, start=start, types=wanted, observe=_tell_link):
+        for item in client.stream(*topics, start=start, types=wanted, observe=partial(_tell_link, url)):
             match item:
                 case Gap():
                     _tell(f"gap: the events from {item.from_} to {item.to} are gone ({item.why})")
@@ -65,11 +67,11 @@ def format_event(event: Event) -> Text:
     )
 
 
-def _tell_link(link: Link) -> None:
+def _tell_link(urls: list[str], link: Link) -> None:
     if link.state is LinkState.LIVE:
         _tell(f"{'connected' if link.reconnects == 0 else 'resumed'} at {link.edge}")
     elif link.state is not LinkState.ENDED:
-        _tell(f"{link.state}: {link.reason}; next attempt in {link.retry_in or 0:.1f} s")
+        _tell(format_link(link, urls))
 
 
 def _tell(line: str) -> None:
