@@ -91,8 +91,9 @@ class Watchers:
         self.process.say("connect")
 
     def mark(self) -> None:
-        """Begin the measured window."""
+        """Begin the measured window, and return once it has begun."""
         self.process.say("mark")
+        self.process.hear_line("marked", 60.0)
 
     def expect(self, events: int) -> None:
         """End the window once each connection has had so many events since it began."""

@@ -1,6 +1,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,9 @@ static void obey(struct run *run, const char *line) {
     if (!strcmp(line, "mark")) {
         run->warming_up = false;
         window_begin(&run->window);
+        // Whoever publishes must not begin before.
+        puts("marked");
+        fflush(stdout);
     } else if (!strcmp(line, "connect")) {
         connector_allow_all(run);
     } else if (!strcmp(line, "fast")) {
