@@ -2,7 +2,7 @@
 
 A replica that lags gives no sign of it, and "nothing pending" from one proves nothing. So the consumer's filters
 include the subject of the first message behind the part wanted: replicas apply in order, and once that one has
-come, everything before it was there (`reference: NATS ADR-31 for what direct gets may miss`).
+come, everything before it was there.
 """
 
 import asyncio
