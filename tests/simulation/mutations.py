@@ -1,6 +1,6 @@
 """Ways to break the engine, each of which the simulation has to find."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -79,7 +79,7 @@ def feed_whatever_the_cursor(patch: pytest.MonkeyPatch) -> None:
 
     def broken(self: Serving, subscribers: list[Subscriber], *arguments: Any) -> Any:
         for subscriber in subscribers:
-            subscriber.cursor = min(subscriber.cursor, arguments[1].held_after)
+            subscriber.cursor = min(subscriber.cursor, arguments[0].held_after)
         return serve(self, subscribers, *arguments)
 
     patch.setattr(Serving, "serve_reading", broken)
@@ -91,6 +91,27 @@ def trust_readings_that_are_not_complete(patch: pytest.MonkeyPatch) -> None:
 
 def let_anyone_join_a_reading(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Reading, "takes", lambda self, subscriber: True)
+
+
+def take_all_members_for_level(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Reading, "find_cursor", lambda self, subscriber: max(subscriber.cursor, self.served))
+
+
+def forget_where_members_stand(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Reading, "find_cursor", lambda self, subscriber: subscriber.cursor)
+
+
+def keep_late_members(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Reading, "leave", lambda self, subscriber: None)
+
+
+def leave_groups_out_that_retention_overtook(patch: pytest.MonkeyPatch) -> None:
+    find = Engine._find_groups
+
+    def broken(self: Engine, reading: Reading) -> Collection[Group]:
+        return [group for group in find(self, reading) if reading.find(group)]
+
+    patch.setattr(Engine, "_find_groups", broken)
 
 
 def serve_readings_beyond_what_they_cover(patch: pytest.MonkeyPatch) -> None:
@@ -177,6 +198,10 @@ MUTATIONS = [
     feed_whatever_the_cursor,
     trust_readings_that_are_not_complete,
     let_anyone_join_a_reading,
+    take_all_members_for_level,
+    forget_where_members_stand,
+    keep_late_members,
+    leave_groups_out_that_retention_overtook,
     serve_readings_beyond_what_they_cover,
     keep_the_start_of_the_tail,
     forget_wildcards,

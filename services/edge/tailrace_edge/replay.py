@@ -67,7 +67,7 @@ class Replay:
             return  # nothing is stored behind them
         reading.until = sentinel.sequence
         async with ColdRead(self._jetstream, log.epoch, reading.after, reading.patterns, sentinel) as cold:
-            while reading.members and not reading.complete:
+            while not (reading.empty or reading.complete):
                 entries = await cold.fetch()
                 if not entries:
                     raise JetStreamUnavailable("a replica lags; another may not")
@@ -88,7 +88,7 @@ class Replay:
             # Cleared first: a connection that takes again while others are served must not be missed.
             self._pump.moved.clear()
             self._pump.catch_up(reading)
-            if reading.blocked:
+            if reading.stuck:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(deadline):
                         await self._pump.moved.wait()

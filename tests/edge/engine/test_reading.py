@@ -2,14 +2,13 @@ import pytest
 from edge.engine.samples import make_entries, make_interest
 from tailrace_edge.engine.hub import Group
 from tailrace_edge.engine.reading import Reading, choose_members
-from tailrace_edge.engine.subscriber import Place, Subscriber
+from tailrace_edge.engine.subscriber import Subscriber
 
 
 def make_member(cursor: int, *patterns: str) -> Subscriber:
     subscriber = Subscriber(cursor, expires=1e9)
     subscriber.group = Group(make_interest(*(patterns or ("acme.x",))))
     subscriber.cursor = cursor
-    subscriber.place = Place.READING
     return subscriber
 
 
@@ -74,16 +73,37 @@ def test_reading_serves_no_more_than_it_covers() -> None:
 def test_member_that_has_not_taken_all_lags() -> None:
     one, other = make_member(3), make_member(3)
     reading = Reading([one, other], covers=10)
-    assert not reading.lagging
+    for member in (one, other):
+        reading.join(member)
+    assert (reading.lagging, reading.stuck) == (False, False)
 
     reading.hold(make_entries("log", after=4))
-    assert (reading.lagging, reading.blocked) == (True, False)
-    other.place = Place.BLOCKED
-    assert (reading.lagging, reading.blocked) == (True, False)
+    for member in (one, other):
+        reading.place(member)
+    assert (reading.lagging, reading.stuck) == (True, False)
+    reading.block(other)
+    assert (reading.lagging, reading.stuck) == (True, False)
     one.cursor = 5
-    assert (reading.lagging, reading.blocked) == (True, True)
-    other.place = Place.CLOSED
-    assert (reading.lagging, reading.blocked) == (False, False)
+    reading.place(one)
+    assert (reading.lagging, reading.stuck) == (True, True)
+    reading.leave(other)
+    assert (reading.lagging, reading.stuck) == (False, False)
+
+
+def test_reading_is_empty_once_all_have_left() -> None:
+    members = [make_member(3), make_member(3), make_member(3)]
+    reading = Reading(members, covers=10)
+    for member in members:
+        reading.join(member)
+    reading.hold(make_entries("log", after=4))
+    reading.place(members[0])
+    reading.block(members[1])
+
+    assert reading.members == members
+    for member in members:
+        reading.leave(member)
+    assert reading.empty
+    assert [(member.cursor, member.reading) for member in members] == [(3, None), (3, None), (5, None)]
 
 
 def test_only_who_missed_nothing_can_join() -> None:

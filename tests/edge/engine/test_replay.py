@@ -10,6 +10,7 @@ from edge.engine.samples import (
     make_interest,
     parse,
 )
+from tailrace_edge.engine.batch import Batch
 from tailrace_edge.engine.subscriber import Place, Subscriber, Watch
 
 
@@ -111,7 +112,7 @@ def test_member_that_does_not_take_all_drops_out() -> None:
     harness.feed(reading, *make_entries("log", "log", after=2))
     assert (slow.place, slow.cursor) == (Place.BLOCKED, 3)
     harness.feed(reading, *make_entries("log", after=4))
-    assert list(reading.members) == [other]
+    assert reading.members == [other]
 
     harness.unblock(slow)
     assert slow.place is Place.COLD
@@ -125,7 +126,7 @@ def test_member_that_is_ready_for_more_is_given_it_by_another_reading() -> None:
     harness.feed(reading, make_entry(3, "acme.jobs.a", "complete"), make_entry(4, "acme.jobs.a", "complete"))
     harness.feed(reading, make_entry(5, "acme.jobs.a", "complete"))
 
-    assert (slow.place, slow.cursor, list(reading.members)) == (Place.READY, 3, [])
+    assert (slow.place, slow.cursor, reading.members) == (Place.READY, 3, [])
 
 
 def test_end_of_a_reading_moves_no_member_that_did_not_take_all() -> None:
@@ -155,13 +156,40 @@ def test_member_that_was_blocked_for_a_moment_joins_again() -> None:
     assert kinds(harness.read(slow)) == [("3", "log"), ("4", "log")]
 
 
+def test_only_member_of_its_group_that_was_blocked_while_more_came_is_given_it() -> None:
+    harness, (slow, other) = make_cold(2, 2)
+    reading = harness.plan()
+    harness.room[slow] = harness.room[other] = 5
+    harness.feed(reading, *make_entries("log", after=2))
+    assert (slow.place, slow.cursor, reading.stuck) == (Place.BLOCKED, 3, False)
+    harness.feed(reading, *make_entries("log", after=3))
+    assert reading.stuck
+    harness.unblock(slow)
+    harness.unblock(other)
+
+    assert [len(members) for members, _ in harness.engine.catch_up(reading, harness.now)] == [2]
+    assert not reading.lagging
+
+
+def test_member_for_whom_a_reading_brings_nothing_stands_where_it_stands() -> None:
+    harness, (subscriber,) = make_cold(2)
+    reading = harness.plan()
+    harness.feed(reading, make_entry(9, "acme.jobs.b"))
+    beat = harness.engine.beat(subscriber, harness.now)
+
+    assert isinstance(beat, Batch)
+    assert beat.cut(0)[1] == reading.find_cursor(subscriber) == 9
+    harness.engine.stall(subscriber, beat, 1, harness.now)
+    assert subscriber.cursor == 9
+
+
 def test_newcomer_joins_a_reading_under_way() -> None:
     harness, (subscriber,) = make_cold(2)
     reading = harness.plan()
     newcomer = harness.attach(JOB, cursor=4)
     harness.serve()
 
-    assert list(reading.members) == [subscriber, newcomer]
+    assert reading.members == [subscriber, newcomer]
     assert not harness.engine.waits_for_reading
 
 
@@ -171,10 +199,10 @@ def test_blocked_one_that_is_no_member_joins_as_a_newcomer() -> None:
     harness.room[newcomer] = 5
     harness.serve()
     reading = harness.plan()
-    assert list(reading.members) == [subscriber]
+    assert reading.members == [subscriber]
     harness.unblock(newcomer)
 
-    assert list(reading.members) == [subscriber, newcomer]
+    assert reading.members == [subscriber, newcomer]
     assert harness.place(newcomer) is Place.READING
 
 
@@ -184,7 +212,7 @@ def test_member_that_left_is_given_nothing() -> None:
     harness.engine.detach(subscriber)
 
     assert harness.engine.feed(reading, make_entries("log", after=2), harness.now) == []
-    assert list(reading.members) == []
+    assert reading.members == []
 
 
 def test_retention_under_a_reading_is_a_gap() -> None:

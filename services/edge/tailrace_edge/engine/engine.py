@@ -1,7 +1,7 @@
 """The engine's face: what happens to the log and to connections comes in, what to write and to read goes out."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from tailrace_protocol.closing import CloseReason
 from tailrace_protocol.control import Closing, Mode, Open, Reset, ResetReason
@@ -182,9 +182,9 @@ class Engine:
         if subscriber.place in (Place.LIVE, Place.WAITING, Place.PACED) and subscriber.fell_at is None:
             subscriber.fell_at = now
             subscriber.conflated = 0
-        subscriber.cursor = cursor
         subscriber.blocked_at = now
         self._places.move(subscriber, Place.BLOCKED)
+        subscriber.cursor = cursor
         return rest, batch.last and left == 0
 
     def unblock(self, subscriber: Subscriber) -> None:
@@ -192,9 +192,8 @@ class Engine:
         if subscriber.place is not Place.BLOCKED:
             return
         subscriber.blocked_at = None
-        goes_on = not subscriber.preface and any(
-            subscriber in reading.members and reading.takes(subscriber) for reading in self._places.readings
-        )
+        reading = subscriber.reading
+        goes_on = reading is not None and not subscriber.preface and reading.takes(subscriber)
         self._places.move(subscriber, Place.READING if goes_on else Place.READY)
 
     def move_on(self, subscriber: Subscriber, now: float) -> None:
@@ -251,7 +250,8 @@ class Engine:
         heartbeat = HEARTBEATS[subscriber.group.interest.form]
         if subscriber.place in (Place.LIVE, Place.WAITING):
             return Batch([self._serving.beat(subscriber, now) or heartbeat], [self.log.head])
-        return Batch([heartbeat], [subscriber.cursor])
+        reading = subscriber.reading
+        return Batch([heartbeat], [subscriber.cursor if reading is None else reading.find_cursor(subscriber)])
 
     # What to read
 
@@ -274,42 +274,54 @@ class Engine:
         """
         if reading not in self._places.readings or not entries:
             return []
-        for subscriber in [member for member in reading.members if member.cursor < reading.served]:
-            del reading.members[subscriber]
-            if subscriber.place is Place.READING:
-                self._places.move(subscriber, Place.READY)
+        behind = [member for member in (*reading.late, *reading.blocked) if member.cursor < reading.served]
+        for subscriber in behind:
+            self._places.leave_reading(subscriber, reading)
         reading.hold(entries)
-        return self.catch_up(reading, now)
+        return self._serve_groups(reading, [reading.find_level(group) for group in self._find_groups(reading)], now)
 
     def catch_up(self, reading: Reading, now: float) -> list[Write]:
         """Return what to write to those members of a reading that take again what it holds for them."""
         groups: dict[Group, list[Subscriber]] = {}
-        for subscriber in list(reading.members):
-            if subscriber.place is Place.READING:
-                groups.setdefault(subscriber.group, []).append(subscriber)
-            elif subscriber.place is not Place.BLOCKED:
-                del reading.members[subscriber]
-        found: dict[Group, list[Entry]] = {}
-        for entry in reading.held:
-            for group in self._hub.match(entry.path):
-                if group in groups and group.notices(entry):
-                    found.setdefault(group, []).append(entry)
-        writes: list[Write] = []
-        for group, members in groups.items():
-            writes += self._serving.serve_reading(members, found.get(group, ()), reading, now)
-        for subscribers, batch in writes:
-            self._count(len(subscribers), batch)
-        return writes
+        for subscriber in reading.late:
+            groups.setdefault(subscriber.group, []).append(subscriber)
+        return self._serve_groups(reading, groups.values(), now)
 
     def end_reading(self, reading: Reading) -> None:
         """Learn that a reading is over. Those it has brought up to the tail go on there, others wait for another."""
         if reading not in self._places.readings:
             return
         for subscriber in reading.members:
+            cursor = reading.find_cursor(subscriber)
             # Who did not take all of it, or has to be told of a gap, is not there yet.
-            if reading.complete and subscriber.cursor >= reading.served and subscriber.cursor + 1 >= self.log.oldest:
-                subscriber.cursor = max(subscriber.cursor, reading.covers)
+            if reading.complete and cursor >= reading.served and cursor + 1 >= self.log.oldest:
+                subscriber.cursor = max(cursor, reading.covers)
         self._places.end_reading(reading)
+
+    def _find_groups(self, reading: Reading) -> Collection[Group]:
+        """Return those for whom a reading has just brought something."""
+        found: dict[Group, list[Entry]] = {}
+        if reading.held_after + 1 < self.log.oldest:
+            # Retention has overtaken it: those for whom there is nothing have to be told of the gap.
+            found = {group: [] for group in reading.level}
+        for entry in reading.held:
+            for group in self._hub.match(entry.path):
+                if group in reading.level and group.notices(entry):
+                    found.setdefault(group, []).append(entry)
+        reading.note(found)
+        return found
+
+    def _serve_groups(self, reading: Reading, groups: Iterable[list[Subscriber]], now: float) -> list[Write]:
+        """Return what to write to members of a reading, given by group."""
+        writes: list[Write] = []
+        for members in groups:
+            writes += self._serving.serve_reading(members, reading, now)
+            for subscriber in members:
+                if subscriber.cursor < reading.served or subscriber in reading.late:
+                    reading.place(subscriber)
+        for subscribers, batch in writes:
+            self._count(len(subscribers), batch)
+        return writes
 
     # Counting
 

@@ -29,7 +29,9 @@ class Places:
         """Take a subscriber from where it is to `place`."""
         if (left := self._who_is_at(subscriber, subscriber.place)) is not None:
             del left[subscriber]
-        if place is Place.COLD and self._join_reading(subscriber):
+        if subscriber.reading is not None:
+            _move_member(subscriber, subscriber.reading, place)
+        elif place is Place.COLD and self._join_reading(subscriber):
             place = Place.READING
         subscriber.place = place
         if place is Place.LIVE:
@@ -61,9 +63,11 @@ class Places:
         """Return a reading for those that wait for one; None if nobody does."""
         if not self.cold:
             return None
-        reading = Reading(choose_members(self.cold, tail_start), covers=tail_start - 1)
-        for subscriber in reading.members:
+        members = choose_members(self.cold, tail_start)
+        reading = Reading(members, covers=tail_start - 1)
+        for subscriber in members:
             self.move(subscriber, Place.READING)
+            reading.join(subscriber)
         self.readings[reading] = None
         return reading
 
@@ -71,8 +75,14 @@ class Places:
         """Let a reading go, and those it served go on from where they are."""
         del self.readings[reading]
         for subscriber in reading.members:
-            if subscriber.place is Place.READING:
-                self.move(subscriber, Place.READY)
+            self.leave_reading(subscriber, reading)
+
+    def leave_reading(self, subscriber: Subscriber, reading: Reading) -> None:
+        """Let a member of a reading go on from where it is without it."""
+        if subscriber.place is Place.READING:
+            self.move(subscriber, Place.READY)
+        else:
+            reading.leave(subscriber)
 
     def drop_readings(self) -> None:
         """Let all readings go, since they are of a log that is no more."""
@@ -82,7 +92,7 @@ class Places:
     def _join_reading(self, subscriber: Subscriber) -> bool:
         for reading in self.readings:
             if reading.takes(subscriber):
-                reading.members[subscriber] = None
+                reading.join(subscriber)
                 return True
         return False
 
@@ -100,3 +110,12 @@ class Places:
                 return self.ahead
             case Place.PACED | Place.READING | Place.BLOCKED | Place.CLOSED:
                 return None
+
+
+def _move_member(subscriber: Subscriber, reading: Reading, place: Place) -> None:
+    if place is Place.READING:
+        reading.place(subscriber)
+    elif place is Place.BLOCKED:
+        reading.block(subscriber)
+    else:
+        reading.leave(subscriber)

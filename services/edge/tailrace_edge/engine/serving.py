@@ -60,18 +60,10 @@ class Serving:
             subscriber.cursor = max(subscriber.cursor, sequence - 1)
             self._places.move(subscriber, Place.READY if subscriber.due <= now else Place.PACED)
 
-    def serve_reading(
-        self, subscribers: list[Subscriber], entries: Sequence[Entry], reading: Reading, now: float
-    ) -> list[Write]:
-        """Return what to write to members of a reading that are all of one group.
-
-        Args:
-            subscribers: the members.
-            entries: what the reading holds of what their group notices.
-            reading: the reading.
-            now: the time.
-        """
+    def serve_reading(self, subscribers: list[Subscriber], reading: Reading, now: float) -> list[Write]:
+        """Return what to write to members of a reading that are all of one group."""
         group = subscribers[0].group
+        entries = reading.find(group)
         oldest = self._log.oldest
         together = [
             subscriber

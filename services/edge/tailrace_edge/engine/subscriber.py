@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tailrace_edge.engine.entry import Entry
     from tailrace_edge.engine.hub import Group
+    from tailrace_edge.engine.reading import Reading
 
 
 class Place(StrEnum):
@@ -97,7 +98,9 @@ class Subscriber:
         handle: the connection's, as the driver of the engine wants it back.
         group: those with the same interest.
         place: where it is served from.
-        cursor: the position up to which it has been served. Of a LIVE one that is the head, whatever stands here.
+        cursor: the position up to which it has been served. Of a LIVE one that is the head, whatever stands here, and
+            of one that a reading serves what `Reading.find_cursor` says.
+        reading: that serves it; None without one.
         preface: bytes that go out before anything else.
         snapshot: the newest event of each topic, still to be served before the log; None without.
         snapshot_end: the cursor once they are.
@@ -124,6 +127,7 @@ class Subscriber:
         "handle",
         "place",
         "preface",
+        "reading",
         "snapshot",
         "snapshot_end",
         "told",
@@ -143,6 +147,7 @@ class Subscriber:
         self.place = Place.BLOCKED
         self.cursor = 0
         self.preface = b""
+        self.reading: Reading | None = None
         self.snapshot: list[Entry] | None = None
         self.snapshot_end = 0
         self.watch: Watch | None = None
