@@ -26,6 +26,7 @@ from tailrace_protocol.events import (
 from tailrace_protocol.sse import SseDecoder, encode_sse
 
 STORED_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+STORED_AT_NS = int(STORED_AT.timestamp()) * 1_000_000_000
 TIME = "2026-01-01T00:00:00Z"
 
 PIECES = [
@@ -78,7 +79,7 @@ def parse_exactly(text: bytes | msgspec.Raw) -> Any:
 
 def check_message(payload: bytes) -> Any:
     """The data of a payload that is not of the stored shape."""
-    event = decode_stored(payload, STORED_AT)
+    event = decode_stored(payload, STORED_AT_NS)
 
     assert (event.type, event.time) == ("message", STORED_AT)
     return json.loads(bytes(event.data))
@@ -124,7 +125,7 @@ class TestEncodeStored:
 
     def test_takes_the_present_time_by_default(self) -> None:
         before = datetime.now(UTC)
-        event = decode_stored(encode_stored("x", None), STORED_AT)
+        event = decode_stored(encode_stored("x", None), STORED_AT_NS)
 
         assert before <= event.time <= datetime.now(UTC)
 
@@ -193,7 +194,7 @@ class TestEncodeStored:
 
 def check_data(payload: bytes) -> Any:
     """The data of a payload of the stored shape."""
-    event = decode_stored(payload, STORED_AT)
+    event = decode_stored(payload, STORED_AT_NS)
 
     assert event.type == "x"
     return json.loads(bytes(event.data))
@@ -202,7 +203,7 @@ def check_data(payload: bytes) -> Any:
 class TestDecodeStored:
     @given(PAYLOADS)
     def test_any_payload_becomes_one_line_of_json_and_nothing_is_lost(self, payload: bytes) -> None:
-        event = decode_stored(payload, STORED_AT)
+        event = decode_stored(payload, STORED_AT_NS)
         line = encode_line("t", event, "5f2c91ab-1")
 
         assert check_type(event.type)
@@ -220,7 +221,7 @@ class TestDecodeStored:
     @given(JSON, st.sampled_from([None, 0, 2]))
     def test_json_of_foreign_writers_is_the_data(self, value: Any, indent: int | None) -> None:
         payload = json.dumps(value, indent=indent, ensure_ascii=indent == 2).encode()
-        event = decode_stored(payload, STORED_AT)
+        event = decode_stored(payload, STORED_AT_NS)
 
         assert (event.type, event.time) == ("message", STORED_AT)
         assert parse_exactly(event.data) == parse_exactly(payload)
@@ -228,7 +229,7 @@ class TestDecodeStored:
     @given(JSON, st.sampled_from(["\n", "\r", "\r\n"]))
     def test_the_stored_shape_may_be_pretty_printed(self, value: Any, end: str) -> None:
         payload = json.dumps({"data": [value], "type": "x", "time": TIME}, indent=2).replace("\n", end).encode()
-        event = decode_stored(payload, STORED_AT)
+        event = decode_stored(payload, STORED_AT_NS)
 
         assert (event.type, event.time) == ("x", datetime(2026, 1, 1, tzinfo=UTC))
         assert parse_exactly(event.data) == parse_exactly(json.dumps([value]).encode())
@@ -274,8 +275,8 @@ class TestDecodeStored:
     )
     def test_numbers_keep_their_digits(self, number: str) -> None:
         for payload in (number, f"[{number} ]", f'{{"n":\n{number}}}'):
-            foreign = decode_stored(payload.encode(), STORED_AT)
-            native = decode_stored(stored(payload.encode()), STORED_AT)
+            foreign = decode_stored(payload.encode(), STORED_AT_NS)
+            native = decode_stored(stored(payload.encode()), STORED_AT_NS)
 
             assert number in bytes(foreign.data).decode()
             assert number in bytes(native.data).decode()
@@ -283,7 +284,7 @@ class TestDecodeStored:
             assert native.type == "x"
 
     def test_names_that_occur_twice_stay(self) -> None:
-        assert bytes(decode_stored(b'{"a": 1, "a": 2}', STORED_AT).data) == b'{"a":1,"a":2}'
+        assert bytes(decode_stored(b'{"a": 1, "a": 2}', STORED_AT_NS).data) == b'{"a":1,"a":2}'
 
     @pytest.mark.parametrize("size", [MAX_EVENT_BYTES, 1 << 20])
     @pytest.mark.parametrize("shape", ["open", "closed", "stored", "objects"])
@@ -301,8 +302,8 @@ class TestDecodeStored:
     def test_nesting_of_hundreds_is_json(self) -> None:
         deep = b"[" * 400 + b"]" * 400
 
-        assert bytes(decode_stored(deep, STORED_AT).data) == deep
-        assert bytes(decode_stored(stored(deep), STORED_AT).data) == deep
+        assert bytes(decode_stored(deep, STORED_AT_NS).data) == deep
+        assert bytes(decode_stored(stored(deep), STORED_AT_NS).data) == deep
 
     @pytest.mark.parametrize(
         "payload",
@@ -327,7 +328,7 @@ class TestDecodeStored:
         assert check_message(payload) == json.loads(payload)
 
     def test_times_become_utc(self) -> None:
-        event = decode_stored(stored(b"1", time='"2026-01-01T05:30:00.25+05:30"'), STORED_AT)
+        event = decode_stored(stored(b"1", time='"2026-01-01T05:30:00.25+05:30"'), STORED_AT_NS)
 
         assert (event.type, event.time) == ("x", datetime(2026, 1, 1, microsecond=250_000, tzinfo=UTC))
         assert event.time.tzinfo is UTC
@@ -351,7 +352,7 @@ class TestEncodeLine:
 class TestDecodeLine:
     @given(JSON)
     def test_the_whole_way_of_an_event(self, data: Any) -> None:
-        event = decode_stored(encode_stored("complete", data, STORED_AT), datetime.now(UTC))
+        event = decode_stored(encode_stored("complete", data, STORED_AT), 0)
         frame = encode_sse(event.type, encode_line("jobs.1", event), "5f2c91ab-7")
         [received] = SseDecoder().feed(frame)
 

@@ -32,7 +32,7 @@ class Message:
         self.sequence = sequence
         self.path = path
         self.payload = payload
-        self.event = decode_stored(payload, datetime.fromtimestamp(self.stored_at / 1e9, UTC))
+        self.event = decode_stored(payload, self.stored_at)
         self.removed: Removal | None = None
 
     @property

@@ -55,7 +55,7 @@ class Event(msgspec.Struct, frozen=True):
         return self.type in TERMINAL_TYPES
 
 
-class StoredEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StoredEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """An event as it is stored in the log: one line of JSON. The topic is its subject.
 
     Attributes:
@@ -142,7 +142,7 @@ def encode_stored(event_type: str, data: Any, time: datetime | None = None) -> b
     return stored
 
 
-def decode_stored(payload: bytes, stored_at: datetime) -> StoredEvent:
+def decode_stored(payload: bytes, stored_at: int) -> StoredEvent:
     """Return the event that `payload` holds, whoever wrote it. Never raises, and loses nothing.
 
     What is not of the stored shape becomes type `message` with the JSON as its data, else the text, else
@@ -151,7 +151,7 @@ def decode_stored(payload: bytes, stored_at: datetime) -> StoredEvent:
 
     Args:
         payload: of a message in the log.
-        stored_at: the time of events that carry none, in UTC.
+        stored_at: the time of events that carry none, nanoseconds since 1970.
     """
     try:
         _check_utf8(payload)
@@ -164,7 +164,7 @@ def decode_stored(payload: bytes, stored_at: datetime) -> StoredEvent:
             )
     except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, RecursionError):
         pass
-    return StoredEvent(MESSAGE, stored_at, _encode_foreign(payload))
+    return StoredEvent(MESSAGE, datetime.fromtimestamp(stored_at / 1e9, UTC), _encode_foreign(payload))
 
 
 def encode_line(topic: str, event: StoredEvent, event_id: str | None = None) -> bytes:

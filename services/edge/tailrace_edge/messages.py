@@ -1,8 +1,8 @@
 """Messages of the log as JetStream delivers them: what their reply subjects and headers say."""
 
 from datetime import datetime
-from typing import NamedTuple
 
+import msgspec
 from tailrace_protocol.topics import SUBJECT_PREFIX
 
 from tailrace_edge.engine.entry import Entry
@@ -12,7 +12,7 @@ _ROLLUP = b"\r\nNats-Rollup: sub\r\n"
 _PREFIX = len(SUBJECT_PREFIX)
 
 
-class Delivery(NamedTuple):
+class Delivery(msgspec.Struct, frozen=True, gc=False):
     """What the reply subject of a consumer's message says (NATS ADR-15).
 
     Attributes:

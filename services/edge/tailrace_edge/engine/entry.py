@@ -1,6 +1,5 @@
 """Entries: messages of the log as the edge holds them, and the frames they become on the wire."""
 
-from datetime import UTC, datetime
 from enum import IntEnum
 
 import msgspec
@@ -20,8 +19,10 @@ class Format(IntEnum):
     NDJSON = 1
 
 
-class Entry:
+class Entry(msgspec.Struct, eq=False, gc=False):
     """One message of the log.
+
+    A tail holds a hundred thousand, which refer to nothing that refers back: the collector never looks at them.
 
     Attributes:
         epoch: of the stream it is in.
@@ -32,19 +33,15 @@ class Entry:
         rollup: it took the place of all earlier messages with its subject (`Nats-Rollup: sub`).
     """
 
-    __slots__ = ("_event", "_frames", "epoch", "path", "payload", "rollup", "sequence", "stored_at")
-
-    def __init__(
-        self, epoch: str, sequence: int, path: str, payload: bytes, stored_at: int, *, rollup: bool = False
-    ) -> None:
-        self.epoch = epoch
-        self.sequence = sequence
-        self.path = path
-        self.payload = payload
-        self.stored_at = stored_at
-        self.rollup = rollup
-        self._event: StoredEvent | None = None
-        self._frames: list[bytes | None] | None = None
+    epoch: str
+    sequence: int
+    path: str
+    payload: bytes
+    stored_at: int
+    rollup: bool = False
+    _event: StoredEvent | None = None
+    _sse: bytes | None = None
+    _line: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -65,7 +62,7 @@ class Entry:
     def event(self) -> StoredEvent:
         """What the payload says, decoded once."""
         if self._event is None:
-            self._event = decode_stored(self.payload, datetime.fromtimestamp(self.stored_at / 1e9, UTC))
+            self._event = decode_stored(self.payload, self.stored_at)
         return self._event
 
     @property
@@ -80,23 +77,19 @@ class Entry:
 
     def frame(self, form: Format) -> bytes:
         """Return the event as it goes over the wire, encoded when it is first asked for."""
-        if self._frames is None:
-            self._frames = [None, None]
-        frame = self._frames[form]
-        if frame is None:
-            frame = self._frames[form] = self._encode(form)
-        return frame
+        if form is Format.SSE:
+            if self._sse is None:
+                event = self.event
+                self._sse = encode_sse(event.type, encode_line(self.topic, event), self.id)
+            return self._sse
+        if self._line is None:
+            self._line = encode_line(self.topic, self.event, self.id) + b"\n"
+        return self._line
 
     def to_event(self) -> Event:
         """Return the event as clients see it in JSON answers."""
         event = self.event
         return Event(self.id, self.topic, event.type, event.time, event.data)
-
-    def _encode(self, form: Format) -> bytes:
-        event = self.event
-        if form is Format.SSE:
-            return encode_sse(event.type, encode_line(self.topic, event), self.id)
-        return encode_line(self.topic, event, self.id) + b"\n"
 
 
 _encoder = msgspec.json.Encoder()
