@@ -14,6 +14,7 @@ LOADTEST = Path(__file__).parents[2] / "loadtest"
 
 SCENARIOS = [
     "fanout", "bursts", "topics", "tenant", "idle", "connects", "resumes", "slow", "scale", "producer", "history",
+    "steps",
 ]  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def check_slow_readers(run: Run) -> None:
 def check_report(run: Run) -> None:
     """The report tells of every scenario, and the plots are there."""
     report = (run.folder / "report.md").read_text()
-    assert re.findall(r"^## \((\w)\)", report, re.MULTILINE) == list("abcdefghijk")
+    assert re.findall(r"^## \((\w)\)", report, re.MULTILINE) == list("abcdefghijkl")
     plots = re.findall(r"!\[.*\]\((.*)\)", report)
     assert plots
     assert all((run.folder / plot).read_text().startswith("<?xml") for plot in plots)

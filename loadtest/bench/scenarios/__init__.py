@@ -13,6 +13,7 @@ from bench.scenarios import (
     resume_storm,
     scale_out,
     slow,
+    steps,
     tenant,
     topics,
 )
@@ -31,5 +32,6 @@ ALL: dict[str, Scenario] = {
     "scale": scale_out.run,
     "producer": producer.run,
     "history": history.run,
+    "steps": steps.run,
 }
-"""(a) to (k) of what is measured, in that order."""
+"""(a) to (l) of what is measured, in that order."""
