@@ -1,6 +1,7 @@
 """The receive path: every way the bytes may be cut, and what it rests on inside nats-py."""
 
 import ast
+import asyncio
 import inspect
 import re
 import textwrap
@@ -13,6 +14,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
 from support.broker import Broker
+from support.waiting import wait_until
 from tailrace_edge.jetstream import JetStream
 from tailrace_edge.wire import MessageParser
 
@@ -83,7 +85,7 @@ class Recorder:
 
 def make_parser(recorder: Recorder) -> tuple[MessageParser, FakeClient]:
     client = FakeClient()
-    parser = MessageParser(Parser(client), client._process_msg)
+    parser = MessageParser(Parser(client))
     parser.receivers[1] = recorder
     return parser, client
 
@@ -139,7 +141,7 @@ async def test_what_the_stock_parser_had_read_is_taken_over() -> None:
     stock = Parser(client)
     await stock.parse(b"MSG events.a")
     recorder = Recorder()
-    parser = MessageParser(stock, client._process_msg)
+    parser = MessageParser(stock)
     parser.receivers[1] = recorder
     await parser.parse(b" 1 2\r\nhi\r\n")
     assert recorder.received == [(b"events.a", b"", b"", b"hi")]
@@ -149,6 +151,63 @@ async def test_what_is_no_nats_is_a_protocol_error() -> None:
     parser, _ = make_parser(Recorder())
     with pytest.raises(ProtocolError):
         await parser.parse(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+# Before the read loop
+
+
+async def read_all(reader: asyncio.StreamReader, parser: MessageParser) -> None:
+    """Do what nats-py's read loop does, until the connection ends."""
+    while data := await reader.read(7):
+        await parser.parse(data)
+
+
+async def test_every_cut_of_what_is_tapped() -> None:
+    for cut in range(len(BYTES) + 1):
+        recorder = Recorder()
+        parser, client = make_parser(recorder)
+        reader = asyncio.StreamReader()
+        parser.tap(reader)
+        reader.feed_data(BYTES[:cut])
+        reader.feed_data(BYTES[cut:])
+        reader.feed_eof()
+        await read_all(reader, parser)
+        assert (recorder.received, client.calls) == (RECEIVED, STOCK), cut
+        assert recorder.flushed_at[-1] == len(RECEIVED)
+
+
+async def test_messages_for_receivers_need_no_read_loop() -> None:
+    recorder = Recorder()
+    parser, _ = make_parser(recorder)
+    reader = asyncio.StreamReader()
+    parser.tap(reader)
+    reader.feed_data(b"MSG events.a 1 2\r\nhi\r\nMSG events.b 1 5\r\nhel")
+    reader.feed_data(b"lo\r\n")
+
+    assert recorder.received == [(b"events.a", b"", b"", b"hi"), (b"events.b", b"", b"", b"hello")]
+    assert recorder.flushed_at == [1, 2]
+
+
+async def test_what_comes_while_the_loop_is_busy_waits_its_turn() -> None:
+    recorder = Recorder()
+    parser, client = make_parser(recorder)
+    reader = asyncio.StreamReader()
+    parser.tap(reader)
+
+    async def process_ping() -> None:
+        reader.feed_data(b"MSG events.b 1 2\r\nho\r\n")
+        client.calls.append([*recorder.received])
+
+    client._process_ping = process_ping  # type: ignore[method-assign]
+    reader.feed_data(b"PING\r\nMSG events.a 1 2\r\nhi\r\n")
+    assert recorder.received == []
+    reader_task = asyncio.create_task(read_all(reader, parser))
+    await wait_until(lambda: len(recorder.received) == 2)
+    reader.feed_eof()
+    await reader_task
+
+    assert [subject for subject, *_ in recorder.received] == [b"events.a", b"events.b"]
+    assert client.calls == [[]]
 
 
 # What it rests on
@@ -164,12 +223,25 @@ def test_the_parser_of_nats_py_is_where_it_was() -> None:
     assert client._ps.buf == b""
 
 
-def test_messages_are_processed_as_they_were() -> None:
-    assert list(inspect.signature(Client._process_msg).parameters) == [
-        *("self", "sid", "subject", "reply", "data", "headers")
-    ]
-    assert inspect.iscoroutinefunction(Client._process_msg)
-    assert "self.nc._process_msg(sid, subject, reply, payload, hdr)" in inspect.getsource(Parser.parse)
+async def test_readers_are_where_they_were_after_a_reconnect_too(bare_broker: Broker) -> None:
+    jetstream = JetStream(bare_broker.url, name="test")
+    await jetstream.connect()
+    reconnected = asyncio.Event()
+    jetstream.on_reconnect(reconnected.set)
+    for _ in range(2):
+        reader = jetstream._client._transport._io_reader  # type: ignore[union-attr]
+        assert reader.feed_data.__qualname__.startswith("MessageParser.tap")
+        assert isinstance(reader._buffer, bytearray)
+        recorder = Recorder()
+        listening = await jetstream.listen(recorder, "some.subject")
+        await jetstream.publish("some.subject", b"x")
+        await jetstream.request("INFO")  # what comes behind it on the connection
+        assert len(recorder.received) == 1
+        await listening.close()
+        reconnected.clear()
+        await jetstream._client.force_reconnect()
+        await reconnected.wait()
+    await jetstream.close()
 
 
 def find_calls(function: Any) -> list[str]:

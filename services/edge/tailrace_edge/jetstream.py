@@ -138,8 +138,9 @@ class JetStream:
                 _log.warning("broker not reached", servers=self._hosts(), error=_describe(error))
                 await asyncio.sleep(0.5)
         stock = self._client._ps  # noqa: SLF001 - nats-py is pinned, and a test holds on to what is used here
-        self._parser = MessageParser(stock, self._client._process_msg)  # noqa: SLF001 - the same
+        self._parser = MessageParser(stock)
         self._client._ps = self._parser  # type: ignore[assignment]  # noqa: SLF001 - the same
+        self._tap()
         _log.info("broker connected", server=_strip(self._client.connected_url))
 
     async def close(self) -> None:
@@ -291,9 +292,16 @@ class JetStream:
 
     async def _tell_reconnect(self) -> None:
         self._last_error = ""
+        self._tap()
         _log.info("broker connected again", server=_strip(self._client.connected_url))
         for callback in self._on_reconnect:
             callback()
+
+    def _tap(self) -> None:
+        # A connection over WebSocket has no such reader; nats-py's read loop alone serves it.
+        reader = getattr(self._client._transport, "_io_reader", None)  # noqa: SLF001 - as above
+        if reader is not None and self._parser is not None:
+            self._parser.tap(reader)
 
     def _hosts(self) -> list[str]:
         return [_strip(urlsplit(server)) for server in self._servers]

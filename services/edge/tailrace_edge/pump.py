@@ -102,7 +102,8 @@ class Pump:
         """Deliver the next entries of the log to all that are at its head, at once."""
         for group, batch in self.engine.append(entries, time.monotonic()):
             self._write_all(group.live.items(), batch)
-        self._schedule()
+        if self.engine.waits_for_serving:
+            self._schedule()
 
     def pass_over(self, sequence: int) -> None:
         """See `Engine.pass_over`."""

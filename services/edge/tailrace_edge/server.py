@@ -18,6 +18,10 @@ from tailrace_edge.logs import configure_logs
 from tailrace_edge.settings import Settings
 
 _BACKLOG = 4096
+_GC_THRESHOLDS = (20_000, 20, 50)
+"""Young containers, and younger collections, before one. Python's own look through all streams several times a second.
+"""
+
 _GRACE = 5
 """Seconds that other requests have to end after the drain."""
 
@@ -75,6 +79,7 @@ def run(settings: Settings) -> None:
     # What is loaded by now stays for good: the collector need not look at it again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     server.run(sockets=[listener])
     _log.info("edge stopped", name=settings.name)
 

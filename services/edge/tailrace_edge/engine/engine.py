@@ -224,6 +224,11 @@ class Engine:
         return self._places.next_ready(now)
 
     @property
+    def waits_for_serving(self) -> bool:
+        """Whether `next_ready` has somebody, or `next_due` a time."""
+        return bool(self._places.ready) or self._places.next_due is not None
+
+    @property
     def next_due(self) -> float | None:
         """When `next_ready` will have somebody that `max_rate` holds back; None if it holds nobody."""
         return self._places.next_due
