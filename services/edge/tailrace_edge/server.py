@@ -18,6 +18,8 @@ from tailrace_edge.logs import configure_logs
 from tailrace_edge.settings import Settings
 
 _BACKLOG = 4096
+_LISTENERS = 4
+
 _GC_THRESHOLDS = (20_000, 20, 50)
 """Young containers, and younger collections, before one. Python's own look through all streams several times a second.
 """
@@ -71,8 +73,8 @@ def run(settings: Settings) -> None:
         SetupError: it cannot listen on its address.
     """
     configure_logs(settings.log_level, settings.log_format)
-    listener = _listen(settings)
-    host, port = listener.getsockname()[:2]
+    listeners = _listen(settings)
+    host, port = listeners[0].getsockname()[:2]
     _log.info("edge starting", name=settings.name, url=f"http://{host}:{port}")
     app = create_app(settings)
     server = EdgeServer(make_config(app, settings), app.state.edge)
@@ -80,7 +82,7 @@ def run(settings: Settings) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLDS)
-    server.run(sockets=[listener])
+    server.run(sockets=listeners)
     _log.info("edge stopped", name=settings.name)
 
 
@@ -103,20 +105,42 @@ def make_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     )
 
 
-def _listen(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if settings.reuse_port:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+def _listen(settings: Settings) -> list[socket.socket]:
+    """Return listeners on one port, among which the kernel spreads what comes.
+
+    One alone holds no more connections than `net.core.somaxconn`, 4,096 by default. In a storm of more the kernel
+    drops what is too much, and those clients try again after 1, 3 and 7 seconds.
+    """
+    listeners: list[socket.socket] = []
     try:
-        listener.bind((settings.host, settings.port))
+        if not settings.reuse_port:
+            # Refused where another process has the port, though it may share it.
+            _bind(settings, settings.port, shared=False).close()
+        port = settings.port
+        for _ in range(_LISTENERS):
+            listeners.append(_bind(settings, port, shared=True))
+            port = listeners[0].getsockname()[1]
+        for listener in listeners:
+            listener.listen(_BACKLOG)
+            listener.setblocking(False)
     except OSError as error:
-        listener.close()
+        for listener in listeners:
+            listener.close()
         raise SetupError(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
             "choose another port, or share it with --reuse-port"
         ) from error
-    listener.listen(_BACKLOG)
-    listener.setblocking(False)
+    return listeners
+
+
+def _bind(settings: Settings, port: int, *, shared: bool) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((settings.host, port))
+    except OSError:
+        listener.close()
+        raise
     return listener
