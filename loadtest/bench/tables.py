@@ -146,7 +146,9 @@ TABLES: dict[str, Table] = {
     "resumes": Table(
         "g",
         "Resume storm",
-        "10,000 clients come back at once, each 100 events behind; 200 others are live meanwhile.",
+        "10,000 clients come back at once, each 100 events behind; 200 others are live meanwhile. For the tail, memory "
+        "before is that with the same clients connected and the same events delivered; for JetStream, of an edge that "
+        "has just started.",
         (
             Column("served", "served"),
             Column("all served s", "seconds_s", digits=2),
@@ -157,7 +159,8 @@ TABLES: dict[str, Table] = {
             Column("live p99 ms", "live_p99_ms", digits=1),
             mib("RSS before", "rss_before_bytes"),
             mib("peak", "peak_bytes"),
-            mib("after", "rss_after_bytes"),
+            mib("all served", "rss_after_bytes"),
+            mib("gone", "rss_gone_bytes"),
             *_FAULTS,
         ),
     ),

@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
         live: of those that had been there.
         complete: all were served in time.
         measured: processor time while they were.
-        memory: of the edge before, while they were connected, and when they were gone.
+        memory: of the edge when all were served, and when they were gone.
         replays: how many began behind the head, by source.
     """
 
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
     live: Result
     complete: bool
     measured: Measured
-    memory: tuple[Memory, Memory, Memory]
+    memory: tuple[Memory, Memory]
     replays: dict[str, int]
 
 
@@ -70,13 +70,13 @@ def run(bench: Bench) -> Iterator[Row]:
 
         def measure(tailrace: Tailrace, place: Place, storm: Storm = storm) -> Row:
             with tailrace.run(place):
-                position = _publish_missed(bench, tailrace, place, storm)
+                position, level = _prepare(bench, tailrace, place, storm)
                 outcome = _let_return(bench, tailrace, place, storm, position)
             return Row(
                 "resumes",
                 storm.title,
                 tailrace.name,
-                _tell_figures(storm, outcome),
+                _tell_figures(storm, outcome, level),
                 _tell_notes(storm, outcome),
                 watchers={"storm": outcome.storm, "live": outcome.live},
             )
@@ -84,17 +84,38 @@ def run(bench: Bench) -> Iterator[Row]:
         yield from bench.try_each("resumes", storm.title, bench.choose(Tailrace), measure)
 
 
-def _publish_missed(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm) -> str:
-    """Publish what the clients missed, and return the position at which they were cut off."""
-    with bench.publish_to(tailrace, place) as publisher:
-        before = tailrace.read_stats()
-        events = storm.topics * storm.missed
-        publisher.publish(Load(events=events, topics=(Topics("bench", storm.topics),)))
+def _prepare(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm) -> tuple[str, Memory]:
+    """Have events published, and the clients cut off.
+
+    Returns:
+        The position from which they come back, and what memory the edge had before: with all of them connected and
+        the events delivered, or, if it has just been started, with nobody.
+    """
+    before = tailrace.read_stats()
     if storm.cold:
+        _publish_missed(bench, tailrace, place, storm)
         tailrace.stop_edges()
         tailrace.start_edges(place, read_back=0.001)
-    tailrace.wait_read(int(before["head"]) + events)
-    return f"{before['epoch']}-{before['head']}"
+        tailrace.wait_read(int(before["head"]) + storm.topics * storm.missed)
+        wait_quiet([*tailrace.brokers, *tailrace.servers])
+        level = read_memory(tailrace.servers)
+    else:
+        expected = storm.clients * storm.missed
+        with _watch(bench, tailrace, place, storm, "first", "--until-events", expected) as watchers:
+            watchers.wait_connected()
+            watchers.mark()
+            _publish_missed(bench, tailrace, place, storm)
+            watchers.wait_done(LIMIT)
+            wait_quiet([*tailrace.brokers, *tailrace.servers])
+            level = read_memory(tailrace.servers)
+            watchers.stop()
+        wait_quiet(tailrace.servers)
+    return f"{before['epoch']}-{before['head']}", level
+
+
+def _publish_missed(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm) -> None:
+    with bench.publish_to(tailrace, place) as publisher:
+        publisher.publish(Load(events=storm.topics * storm.missed, topics=(Topics("bench", storm.topics),)))
 
 
 def _let_return(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm, position: str) -> Outcome:
@@ -106,38 +127,35 @@ def _let_return(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm, po
         live.wait_connected()
         publisher.begin(Load(events=LIVE_RATE * 600, rate=LIVE_RATE, topics=(Topics("live"),)))
         wait_quiet(tailrace.brokers)
-        rest = read_memory(tailrace.servers)
         replays = tailrace.read_stats()["replays"]
         forget_peak(tailrace.servers)
         meter = make_meter(tailrace, live.process, publisher.process)
         meter.start()
         live.mark()
-        with _watch_storm(bench, tailrace, place, storm, position) as watchers:
+        options = (
+            *("--last-event-id", position, "--first", 1, "--in-flight", 0),
+            *("--expect", storm.missed, "--until-expected"),
+        )
+        with _watch(bench, tailrace, place, storm, "storm", *options) as watchers:
             complete = watchers.wait_done(LIMIT)
             measured = meter.stop()
             held, stats = read_memory(tailrace.servers), tailrace.read_stats()
             result = watchers.stop()
         live_result = live.stop()
         wait_quiet([*tailrace.brokers, *tailrace.servers])
-        memory = (rest, held, read_memory(tailrace.servers))
+        memory = (held, read_memory(tailrace.servers))
     replays = {source: number - replays.get(source, 0) for source, number in stats["replays"].items()}
     return Outcome(result, live_result, complete, measured, memory, replays)
 
 
-def _watch_storm(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm, position: str) -> Watchers:
-    options = (
-        *("--last-event-id", position, "--first", 1, "--in-flight", 0),
-        *("--expect", storm.missed, "--until-expected"),
-    )
+def _watch(bench: Bench, tailrace: Tailrace, place: Place, storm: Storm, name: str, *options: object) -> Watchers:
     columns = [(number % storm.topics,) for number in range(storm.clients)]
-    return bench.watch(
-        tailrace, place, storm.clients, topic="bench.{a}", columns=columns, options=options, name="storm"
-    )
+    return bench.watch(tailrace, place, storm.clients, topic="bench.{a}", columns=columns, options=options, name=name)
 
 
-def _tell_figures(storm: Storm, outcome: Outcome) -> dict[str, float]:
+def _tell_figures(storm: Storm, outcome: Outcome, level: Memory) -> dict[str, float]:
     expected, latency = outcome.storm["expected"], outcome.live["latency_ms"]["all"]
-    rest, held, after = outcome.memory
+    held, gone = outcome.memory
     return {
         "clients": storm.clients,
         "served": expected["complete"],
@@ -150,9 +168,9 @@ def _tell_figures(storm: Storm, outcome: Outcome) -> dict[str, float]:
         "live_p50_ms": latency["p50"],
         "live_p99_ms": latency["p99"],
         "live_max_ms": latency["max"],
-        "rss_before_bytes": rest.rss,
-        "rss_held_bytes": held.rss,
-        "rss_after_bytes": after.rss,
+        "rss_before_bytes": level.rss,
+        "rss_after_bytes": held.rss,
+        "rss_gone_bytes": gone.rss,
         "peak_bytes": held.peak,
         "losses": _add_faults(outcome, "losses"),
         "duplicates": _add_faults(outcome, "duplicates"),

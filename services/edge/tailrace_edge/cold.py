@@ -19,7 +19,7 @@ from tailrace_edge.engine.entry import Entry
 from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable, Listening, StoredMessage
 from tailrace_edge.messages import is_delivery, make_entry, parse_delivery, parse_status
 
-_BATCH = 500
+_BATCH = 2000
 _EXPIRES = 1.0
 _OVERLAPPING_FILTERS = 10138
 

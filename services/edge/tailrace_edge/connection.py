@@ -152,6 +152,10 @@ class DetachableProtocol(HttpToolsProtocol):
         # What the client sent behind the request is not answered, but its end has to be heard.
         self.pipeline.clear()
         self.flow.resume_reading()
+        # What was needed until here refers to each other in circles, and would wait for the collector.
+        cycle.scope["extensions"] = {}
+        self.parser = None  # type: ignore[assignment]  # as uvicorn does at the end of a connection
+        self.cycle = None  # type: ignore[assignment]  # the same
         return self.transport
 
 
@@ -231,8 +235,9 @@ class SocketConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called when the connection is gone, for whatever reason."""
         self.fd = -1
-        if self._subscriber is not None:
-            self._pump.lose(self._subscriber)
+        subscriber, self._subscriber = self._subscriber, None
+        if subscriber is not None:
+            self._pump.lose(subscriber)
 
 
 class AsgiConnection:

@@ -202,7 +202,7 @@ class Pump:
             if now - began > _SLICE:
                 self._schedule()
                 break
-        if self.engine.waits_for_reading:
+        if self.engine.count_cold():
             self.cold.set()
         self._set_due(self.engine.next_due)
 

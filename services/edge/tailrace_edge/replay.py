@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 
 import structlog
 
@@ -10,6 +11,15 @@ from tailrace_edge.cold import ColdRead, find_sentinel
 from tailrace_edge.engine.reading import Reading
 from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable
 from tailrace_edge.pump import Pump
+
+_STORM = 10
+"""Newcomers within `_PAUSE` that let expect more."""
+
+_PAUSE = 0.01
+_GATHERING = 2.0
+"""Seconds a reading is put off at most while newcomers keep coming. One for all of them costs as much as one for the
+first alone, and a storm keeps the edge busy anyway.
+"""
 
 _PATIENCE = 1.0
 """Seconds a reading waits for members that cannot take more at the moment."""
@@ -40,10 +50,11 @@ class Replay:
 
     async def _work(self) -> None:
         while True:
+            await self._pump.cold.wait()
+            await self._gather()
             reading = self._pump.plan_reading()
             if reading is None:
                 self._pump.cold.clear()
-                await self._pump.cold.wait()
                 continue
             try:
                 await self._perform(reading)
@@ -54,6 +65,14 @@ class Replay:
                 self._pump.end_reading(reading)
                 # Those it served are moved on before the next is planned.
                 await asyncio.sleep(0)
+
+    async def _gather(self) -> None:
+        deadline = time.monotonic() + _GATHERING
+        grows = True
+        while grows and time.monotonic() < deadline:
+            waiting = self._pump.engine.count_cold()
+            await asyncio.sleep(_PAUSE)
+            grows = self._pump.engine.count_cold() - waiting >= _STORM
 
     async def _perform(self, reading: Reading) -> None:
         log = self._pump.engine.log

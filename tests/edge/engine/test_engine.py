@@ -25,7 +25,7 @@ def test_stream_opens_with_what_a_client_has_to_know() -> None:
     harness = Harness(heartbeat=7.5)
     harness.append(make_entry(1))
     subscriber = harness.attach(JOB, head=b"HTTP/1.1 200 OK\r\n\r\n", retry=1234)
-    assert harness.engine.waits_for_reading is False
+    assert harness.engine.count_cold() == 0
     harness.serve()
 
     assert harness.read(subscriber) == (

@@ -19,7 +19,7 @@ def make_cold(*cursors: int, interest: Any = JOB, count: int = 20, **limits: Any
     harness.append(*make_entries(*["log"] * count))
     subscribers = [harness.attach_live(interest, cursor=cursor) for cursor in cursors]
     assert [subscriber.place for subscriber in subscribers] == [Place.COLD] * len(cursors)
-    assert harness.engine.waits_for_reading
+    assert harness.engine.count_cold()
     return harness, subscribers
 
 
@@ -190,7 +190,7 @@ def test_newcomer_joins_a_reading_under_way() -> None:
     harness.serve()
 
     assert reading.members == [subscriber, newcomer]
-    assert not harness.engine.waits_for_reading
+    assert harness.engine.count_cold() == 0
 
 
 def test_blocked_one_that_is_no_member_joins_as_a_newcomer() -> None:

@@ -260,10 +260,9 @@ class Engine:
 
     # What to read
 
-    @property
-    def waits_for_reading(self) -> bool:
-        """Whether `plan_reading` has one to perform."""
-        return bool(self._places.cold)
+    def count_cold(self) -> int:
+        """Return how many wait for a reading; `plan_reading` has one to perform unless nobody does."""
+        return len(self._places.cold)
 
     def plan_reading(self) -> Reading | None:
         """Return a reading to perform for those older than the tail; None if nobody waits for one."""
