@@ -107,9 +107,13 @@ static void check_window(struct run *run, int64_t now_ns) {
         run_end_window(run, "all-closed");
 }
 
+static bool is_napping(const struct run *run) {
+    return run->options.nap_us && run->all_announced;
+}
+
 /* How long epoll may sleep, in ms: rates and slow readers want a finer grain. */
 static int choose_timeout(const struct run *run, bool more_to_connect) {
-    if (more_to_connect)
+    if (more_to_connect || is_napping(run))
         return 0;
     bool connecting = run->started < run->allowed;
     return connecting || run->slow_count ? 1 : 10;
@@ -133,6 +137,8 @@ static void loop(struct run *run) {
         int count = epoll_wait(run->epoll, events, WAKE_UPS_MAX, timeout);
         if (count < 0 && errno != EINTR)
             fail(EXIT_FAILED, "epoll_wait: %s", strerror(errno));
+        if (count < WAKE_UPS_MAX && is_napping(run))
+            usleep((useconds_t)run->options.nap_us);
         handle(run, events, count);
         int64_t now = monotonic_ns();
         slow_run(run, now);

@@ -14,7 +14,8 @@ const char *const class_names[CLASSES] = {"fast", "slow", "live"};
 
 enum name {
     TARGET = 1, REQUEST_FILE, COLUMNS, LAST_EVENT_ID, FIRST, EXPECT, COUNT, CONNECT_RATE, IN_FLIGHT, CONNECT_TIMEOUT,
-    LIVE, SLOW, RCVBUF, ALLOW_GAPS, UNTIL_EVENTS, UNTIL_EXPECTED, SECONDS, WARMUP_EVENTS, CONTROL, SEQUENCES, OUT,
+    LIVE, SLOW, RCVBUF, ALLOW_GAPS, UNTIL_EVENTS, UNTIL_EXPECTED, SECONDS, WARMUP_EVENTS, NAP, CONTROL, SEQUENCES,
+    OUT,
 };
 
 static const struct option names[] = {
@@ -36,6 +37,7 @@ static const struct option names[] = {
     {"until-expected", no_argument, NULL, UNTIL_EXPECTED},
     {"seconds", required_argument, NULL, SECONDS},
     {"warmup-events", required_argument, NULL, WARMUP_EVENTS},
+    {"nap", required_argument, NULL, NAP},
     {"control", required_argument, NULL, CONTROL},
     {"sequences", required_argument, NULL, SEQUENCES},
     {"out", required_argument, NULL, OUT},
@@ -129,6 +131,7 @@ static void take(struct options *options, int name, const char *option, const ch
     case UNTIL_EXPECTED: options->until_expected = true; break;
     case SECONDS: options->seconds = parse_seconds(option, text); break;
     case WARMUP_EVENTS: options->warmup_events = parse_number(option, text); break;
+    case NAP: options->nap_us = parse_number(option, text); break;
     case CONTROL: options->control = strcmp(text, "-") ? (int)parse_number(option, text) : STDIN_FILENO; break;
     case SEQUENCES: options->sequences_path = text; break;
     case OUT: options->out_path = text; break;

@@ -32,6 +32,7 @@ struct options {
     bool until_expected;
     double seconds; /* 0: not by time */
     uint64_t warmup_events;
+    uint64_t nap_us; /* 0: sleep in epoll, to be woken */
     int control; /* file descriptor, or -1 */
     const char *sequences_path;
     const char *out_path;
