@@ -13,12 +13,9 @@ from bench.load import Load
 from bench.measuring import Outcome, make_meter
 from bench.publishing import Publisher
 from bench.usage import Cpu, Measured, read_memory, wait_quiet
-from bench.watchers import Watchers
+from bench.watchers import NAPPING, Watchers
 
 TURNS = 6
-
-NAP_US = 1000
-"""Watchers look that often, rather than being woken at the cost of who sends."""
 
 
 class Session:
@@ -46,8 +43,7 @@ class Session:
         bench, contender, place = self._bench, self.contender, self._place
         with ExitStack() as stack:
             stack.enter_context(contender.run(place))
-            expected = self._load.events // TURNS * TURNS * self._count
-            options = ("--until-events", expected, "--nap", NAP_US)
+            options = ("--until-events", self._load.events * self._count, *NAPPING)
             self._watchers: Watchers = stack.enter_context(bench.watch(contender, place, self._count, options=options))
             self._publisher: Publisher = stack.enter_context(bench.publish_to(contender, place))
             self._watchers.wait_connected(120)
@@ -65,7 +61,8 @@ class Session:
 
     def take_turn(self) -> None:
         """Publish the next part, and measure until it has arrived."""
-        part = Load(events=self._load.events // TURNS, rate=self._load.rate, topics=self._load.topics)
+        begin, end = (self._load.events * turn // TURNS for turn in (len(self._turns), len(self._turns) + 1))
+        part = Load(events=end - begin, rate=self._load.rate, topics=self._load.topics)
         meter = make_meter(self.contender, self._watchers.process, self._publisher.process)
         meter.start()
         self.sent = self._publisher.publish(part)

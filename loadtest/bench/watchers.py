@@ -12,6 +12,12 @@ from bench.processes import Process
 LOADTEST = Path(__file__).resolve().parents[1]
 BUILD = LOADTEST.parent / "build"
 
+NAPPING = ("--nap", 1000)
+"""Options of watchers that look every millisecond, rather than being woken by each event at the cost of who sends.
+
+Clients on other machines cost nobody that, and here it hits whoever sends just slower than the watchers read.
+"""
+
 Result = dict[str, Any]
 """What loadgen writes, see its README."""
 

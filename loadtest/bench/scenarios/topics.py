@@ -7,6 +7,7 @@ from bench.contenders import Contender, Mercure, NatsUsual, Nchan, Place, RedisU
 from bench.load import Load, Topics
 from bench.measuring import measure_load
 from bench.rows import Row
+from bench.watchers import NAPPING
 
 KINDS = (Tailrace, NatsUsual, Nchan, RedisUsual, Mercure)
 
@@ -28,7 +29,7 @@ def run(bench: Bench) -> Iterator[Row]:
             with (
                 contender.run(place),
                 bench.watch(
-                    contender, place, count, topic="bench.{i}", options=("--until-events", load.events)
+                    contender, place, count, topic="bench.{i}", options=("--until-events", load.events, *NAPPING)
                 ) as watchers,
                 bench.publish_to(contender, place) as publisher,
             ):
