@@ -46,15 +46,26 @@ def test_a_hole_in_the_stream_is_no_break() -> None:
 def test_a_hole_that_retention_may_have_made_has_to_be_explained(first: int, gone: int | None) -> None:
     """Nothing behind it is given out before the log's oldest sequence is known."""
     trial = Trial(expires=True)
-    trial.deliver(3, 1)
-    assert not trial.consumption.holed, "what lies before the first delivery was asked for before"
-    trial.deliver(9, 2)
-    trial.deliver(10, 3)
+    trial.deliver(1, 1)
+    trial.deliver(2, 2)
+    trial.deliver(3, 3)
+    assert not trial.consumption.holed
+    trial.deliver(9, 4)
+    trial.deliver(10, 5)
     assert trial.consumption.holed
-    assert (trial.take(), trial.take()) == ([3], [])
+    assert (trial.take(), trial.take()) == ([1, 2, 3], [])
     assert trial.consumption.explain_hole(first) == gone
     assert not trial.consumption.holed
     assert trial.take() == [9, 10]
+
+
+def test_what_is_missing_before_the_first_delivery_may_have_gone_since_the_consumer_was_made() -> None:
+    trial = Trial(expires=True)
+    trial.deliver(3, 1)
+    assert trial.consumption.holed
+    assert trial.take() == []
+    assert trial.consumption.explain_hole(3) == 2
+    assert trial.take() == [3]
 
 
 @pytest.mark.parametrize(("sequence", "consumer_sequence"), [(3, 3), (2, 1), (1, 1), (3, 0)])

@@ -63,9 +63,8 @@ class Consumption:
         self.pending = delivery.pending
         if delivery.sequence < self.next:
             return
-        # What is missing is newer than what came before it.
-        jumped = delivery.sequence > self.next and self._stored_at is not None
-        if jumped and self._expires(self._stored_at or 0):
+        # What is missing is newer than what came before it; of what came before the first nothing is known.
+        if delivery.sequence > self.next and self._expires(self._stored_at or 0):
             self._holes.append((self.next, delivery.sequence))
         self.next = delivery.sequence + 1
         self._stored_at = delivery.stored_at
