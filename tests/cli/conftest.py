@@ -44,7 +44,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     """Start `tailrace`; it is killed at the end. Standard error goes to the file `<command>.err`."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
         with (tmp_path / f"{arguments[0]}.err").open("w") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tailrace_cli", *arguments],
@@ -52,7 +52,7 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
                 stdout=subprocess.PIPE,
                 stderr=err,
                 text=True,
-                env=environment,
+                env=environment | variables,
                 cwd=tmp_path,
             )
         started.append(process)

@@ -5,12 +5,14 @@ import signal
 
 import pytest
 from cli.command import Run, Start, wait_ready
+from pydantic import SecretStr
 from support.broker import Broker, pick_ports
 from tailrace_cli.commands.edge import name_option, name_variable, read_settings
 from tailrace_edge.settings import Settings
 from tailrace_protocol.errors import SetupError
 
-FIELDS = list(Settings.model_fields)
+SECRETS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+FIELDS = [name for name in Settings.model_fields if name not in SECRETS]
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -20,6 +22,15 @@ def test_every_setting_is_an_option_with_its_description(run: Run, field: str) -
     assert f" {name_option(field)}" in shown
     assert str(Settings.model_fields[field].description) in shown
     assert name_variable(field) in shown
+
+
+def test_secrets_are_no_options(run: Run) -> None:
+    shown = run("edge", "--help", COLUMNS="200").stdout
+
+    assert SECRETS == ["jwt_secret", "ticket_secret"]
+    for field in SECRETS:
+        assert name_option(field) not in shown
+        assert name_variable(field) in shown
 
 
 def test_options_come_before_variables(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import pytest
 from cli.command import Run
 from support.broker import pick_ports
 
-COMMANDS = ["up", "broker", "init", "edge", "publish", "tail", "jobs"]
+COMMANDS = ["up", "broker", "init", "edge", "publish", "tail", "jobs", "token"]
 
 
 def test_help_lists_every_command_and_how_to_begin(run: Run) -> None:

@@ -60,8 +60,9 @@ def wait_for_edges(url: str) -> None:
 
 @stamina.retry(on=AssertionError, attempts=None, timeout=WAIT, wait_max=0.2)
 def wait_for_other(up: Up, name: str, pid: int) -> None:
-    assert name in up.edges
-    assert up.edges[name].pid != pid
+    edges = up.edges
+    assert name in edges
+    assert edges[name].pid != pid
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from tailrace_edge.settings import Settings
 from tailrace_protocol.errors import SetupError
@@ -24,7 +24,7 @@ def show_default(field: FieldInfo) -> str:
     default = field.default
     if field.default_factory is not None:
         return "host name and process id"
-    if default == ():
+    if default in ((), "", SecretStr("")):
         return "none"
     if isinstance(default, bool):
         return "`true`" if default else "`false`"
@@ -61,12 +61,25 @@ def test_each_is_a_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "reuse_port": ("true", True),
         "name": ("x", "x"),
         "auth": ("none", "none"),
+        "publish_nats_url": ("nats://p:1", "nats://p:1"),
+        "insecure": ("true", True),
+        "jwt_secret": ("s", SecretStr("s")),
+        "jwt_key_files": ("a.pem,b.pem", (Path("a.pem"), Path("b.pem"))),
+        "jwks_urls": ("https://a/k iss=x,https://b/k", ("https://a/k iss=x", "https://b/k")),
+        "jwt_issuers": ("a, b", ("a", "b")),
+        "jwt_audience": ("a", ("a",)),
+        "auth_rules": ("tenant = acme", "tenant = acme"),
+        "auth_cookie": ("session", "session"),
+        "ticket_secret": ("s", SecretStr("s")),
+        "trusted_proxies": ("10.0.0.0/8", ("10.0.0.0/8",)),
         "cors_origins": ("https://a.example, https://b.example,", ("https://a.example", "https://b.example")),
         "log_level": ("debug", "debug"),
         "log_format": ("json", "json"),
     }
     text, value = values.get(name, ("7", 7))
     monkeypatch.setenv(f"TAILRACE_{name.upper()}", text)
+    if name in ("jwt_secret", "jwt_key_files", "jwks_urls"):
+        monkeypatch.setenv("TAILRACE_AUTH", "jwt")
     assert getattr(Settings(), name) == value
 
 
@@ -111,3 +124,27 @@ def test_the_engine_gets_its_part() -> None:
     settings = Settings(tail_bytes=1, heartbeat=2, cursor_interval=3, slow_after=4)
     limits = settings.limits
     assert (limits.tail_bytes, limits.heartbeat, limits.cursor_interval, limits.slow_after) == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "edge.example"])
+def test_other_addresses_need_keys_or_an_explicit_wish(host: str) -> None:
+    assert Settings(host=host, insecure=True).host == host
+    assert Settings(host=host, auth="jwt", jwt_secret=SecretStr("s")).host == host
+
+
+def test_keys_and_auth_go_together() -> None:
+    with pytest.raises(SetupError, match="needs keys"):
+        Settings(auth="jwt")
+    with pytest.raises(SetupError, match="auth is none"):
+        Settings(jwt_secret=SecretStr("s"))
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(auth="jwt", jwt_secret=SecretStr("hidden"), ticket_secret=SecretStr("hidden"))
+
+    assert "hidden" not in f"{settings!r} {settings}"
+
+
+def test_proxies_are_networks() -> None:
+    with pytest.raises(SetupError, match=r"10\.0\.0\.0/8"):
+        Settings(trusted_proxies=("10.0.0.0/99",))

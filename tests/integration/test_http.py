@@ -647,6 +647,7 @@ async def test_openapi(edge: EdgeProcess) -> None:
     assert calls == {
         ("get", "/v1/{tenant}/events"),
         ("post", "/v1/{tenant}/events"),
+        ("post", "/v1/{tenant}/tickets"),
         ("get", "/v1/{tenant}/topics"),
         ("get", "/v1/{tenant}/topics/{topic}"),
         ("delete", "/v1/{tenant}/topics/{topic}"),
@@ -660,11 +661,11 @@ async def test_openapi(edge: EdgeProcess) -> None:
         ("get", "/metrics"),
     }
     stream = document["paths"]["/v1/{tenant}/events"]["get"]
-    assert set(stream["responses"]) == {"200", "204", "400", "503"}
+    assert set(stream["responses"]) == {"200", "204", "400", "401", "403", "429", "503"}
     assert set(stream["responses"]["200"]["content"]) == {"text/event-stream", "application/x-ndjson"}
     assert {(parameter["in"], parameter["name"]) for parameter in stream["parameters"]} == {
         ("path", "tenant"),
-        *(("query", name) for name in ("topic", "from", "last_event_id", "types", "max_rate", "until")),
+        *(("query", name) for name in ("topic", "from", "last_event_id", "types", "max_rate", "until", "ticket")),
         ("header", "Last-Event-ID"),
     }
     for reference in find_references(document):
@@ -698,6 +699,7 @@ async def test_the_description_of_a_stream_names_what_it_understands(edge: EdgeP
         "types": "log",
         "max_rate": "1",
         "until": "terminal",
+        "ticket": "none is asked for",
     }
     names = [
         parameter["name"]

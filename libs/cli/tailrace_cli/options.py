@@ -1,5 +1,6 @@
 """Options that several commands have, and the texts that they take: durations and sizes."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +45,11 @@ def parse_max_bytes(text: str) -> int:
     if match is None or not int(match[1]):
         raise typer.BadParameter(f"--max-bytes: {text!r} is not a number of bytes like 1000000, 512M or 10G.")
     return int(match[1]) << _SHIFTS[(match[2] or "").upper()]
+
+
+def read_token() -> str | None:
+    """Return the token in `TAILRACE_TOKEN`. It is no option: everybody on the machine can read a command line."""
+    return os.environ.get("TAILRACE_TOKEN") or None
 
 
 NatsUrl = Annotated[

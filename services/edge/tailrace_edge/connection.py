@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import termios
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -162,7 +163,7 @@ class DetachableProtocol(HttpToolsProtocol):
 class SocketConnection(asyncio.Protocol):
     """A stream's own protocol on a transport taken over."""
 
-    __slots__ = ("_backlog", "_pump", "_subscriber", "_transport", "fd")
+    __slots__ = ("_backlog", "_on_lost", "_pump", "_subscriber", "_transport", "fd")
 
     def __init__(self, transport: asyncio.Transport, pump: Pump, send_buffer: int) -> None:
         """Take a transport over.
@@ -175,6 +176,7 @@ class SocketConnection(asyncio.Protocol):
         self._transport = transport
         self._pump = pump
         self._subscriber: Subscriber | None = None
+        self._on_lost: Callable[[], None] | None = None
         self._backlog = 0
         sock: socket.socket = transport.get_extra_info("socket")
         self.fd = sock.fileno()
@@ -183,9 +185,10 @@ class SocketConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(high=0)
         transport.set_protocol(self)
 
-    def serve(self, subscriber: Subscriber) -> None:
-        """Learn whose connection this is."""
+    def serve(self, subscriber: Subscriber, on_lost: Callable[[], None]) -> None:
+        """Learn whose connection this is, and what to call at its end."""
         self._subscriber = subscriber
+        self._on_lost = on_lost
 
     # For the pump
 
@@ -238,6 +241,9 @@ class SocketConnection(asyncio.Protocol):
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is not None:
             self._pump.lose(subscriber)
+        if self._on_lost is not None:
+            self._on_lost()
+            self._on_lost = None
 
 
 class AsgiConnection:

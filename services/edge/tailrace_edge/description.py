@@ -25,6 +25,10 @@ def _problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
+_UNAUTHENTICATED = "There is no token, or it is not good; the detail says why."
+_FORBIDDEN = "The token has no right to that."
+_LIMITED = "A limit is reached; come back after `Retry-After` seconds."
+
 _TOPICS: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 _STREAM: dict[str, Any] = {
@@ -50,6 +54,7 @@ _STREAM: dict[str, Any] = {
             maximum=1000,
         ),
         _parameter("until", "query", "`terminal`: end after the last watched job has ended.", enum=["terminal"]),
+        _parameter("ticket", "query", "Of `POST /v1/{tenant}/tickets`, for clients that can send no header."),
         _parameter("Last-Event-ID", "header", "Id of the last event seen; wins over `from`."),
     ],
     "responses": {
@@ -61,8 +66,12 @@ _STREAM: dict[str, Any] = {
         },
         "204": {"description": "With `until=terminal`: all watched jobs have ended, and everything was seen."},
         "400": _problem("A topic, an id or a field of the query cannot be one."),
-        "503": _problem("The edge drains, or the broker does not answer; come back after `Retry-After` seconds."),
+        "401": _problem(_UNAUTHENTICATED),
+        "403": _problem(_FORBIDDEN),
+        "429": _problem(_LIMITED),
+        "503": _problem("The edge drains or is full, or the broker does not answer; come back after `Retry-After`."),
     },
+    "security": [{"token": []}, {}],
 }
 
 _PUBLICATION: dict[str, Any] = {
@@ -75,6 +84,24 @@ _PUBLICATION: dict[str, Any] = {
         "type": {"type": "string", "default": MESSAGE},
         "data": {"description": "Any JSON."},
     },
+}
+
+_WISH: dict[str, Any] = {
+    "type": "object",
+    "description": "What a ticket is asked for.",
+    "required": ["topics"],
+    "additionalProperties": False,
+    "properties": {
+        "topics": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "from": {"type": "string", "default": "now", "description": "As in the stream's query."},
+    },
+}
+
+_TOKEN: dict[str, Any] = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "Needed where the edge has `auth=jwt`.",
 }
 
 _PROBLEM: dict[str, Any] = {
@@ -92,6 +119,9 @@ _PROBLEM: dict[str, Any] = {
 
 _ANSWERS = {
     "400": _problem("The tenant, a topic, a field or the body cannot be one."),
+    "401": _problem(_UNAUTHENTICATED),
+    "403": _problem(_FORBIDDEN),
+    "429": _problem(_LIMITED),
     "404": _problem("There is no such topic or job, or it was deleted."),
     "410": _problem("The id is of another stream, or ahead of this one."),
     "413": _problem("The event or the body is too large."),
@@ -105,11 +135,12 @@ def _list_statuses(path: str, method: str) -> list[str]:
         return ["503"]
     if not path.startswith("/v1/{tenant}/"):
         return []
+    statuses = ["400", "401", "403", "503"]
     if method == "post":
-        return ["400", "413", "503"]
+        return [*statuses, "413", "429"]
     if path.endswith("/history"):
-        return ["400", "410", "503"]
-    return ["400", "404", "503"] if path.endswith("}") else ["400", "503"]
+        return [*statuses, "410"]
+    return [*statuses, "404"] if path.endswith("}") else statuses
 
 
 def _describe_errors(paths: dict[str, dict[str, Any]]) -> None:
@@ -117,6 +148,8 @@ def _describe_errors(paths: dict[str, dict[str, Any]]) -> None:
         for method, operation in methods.items():
             operation["responses"].pop("422", None)  # FastAPI's own; here it is 400
             operation["responses"] |= {status: _ANSWERS[status] for status in _list_statuses(path, method)}
+            if path.startswith("/v1/{tenant}/"):
+                operation["security"] = [{"token": []}, {}]
 
 
 class DescribedApp(FastAPI):
@@ -128,5 +161,6 @@ class DescribedApp(FastAPI):
         if "get" not in document["paths"]["/v1/{tenant}/events"]:
             _describe_errors(document["paths"])
             document["paths"]["/v1/{tenant}/events"]["get"] = _STREAM
-            document["components"]["schemas"] |= {"Publication": _PUBLICATION, "Problem": _PROBLEM}
+            document["components"]["schemas"] |= {"Publication": _PUBLICATION, "Wish": _WISH, "Problem": _PROBLEM}
+            document["components"]["securitySchemes"] = {"token": _TOKEN}
         return document

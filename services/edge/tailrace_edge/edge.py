@@ -7,6 +7,8 @@ import time
 import structlog
 from tailrace_protocol.closing import CloseReason
 
+from tailrace_edge.admission import Admission
+from tailrace_edge.auth.guard import make_guard
 from tailrace_edge.engine.engine import Engine
 from tailrace_edge.follower import Follow, Follower
 from tailrace_edge.jetstream import JetStream
@@ -33,18 +35,23 @@ class Edge:
         follower: reads the log.
         snapshots: the newest event of each topic.
         stats: of this edge and of the others.
+        admission: keeps the limits.
+        guard: lets requests in.
         draining: it was told to stop.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Make an edge that `start` sets going in the running event loop."""
         self.settings = settings
-        self.jetstream = JetStream(settings.nats_url, name=settings.name)
+        self._writer = JetStream(settings.publish_nats_url, name=settings.name) if settings.publish_nats_url else None
+        self.jetstream = JetStream(settings.nats_url, name=settings.name, writer=self._writer)
         self.engine = Engine(settings.name, settings.limits)
         self.pump = Pump(self.engine)
         self.follower = Follower(self.jetstream, self.pump, Follow(read_back=settings.read_back))
         self.snapshots = Snapshots(self.jetstream, self.engine.log, max_topics=settings.max_topics)
         self.stats = Stats(self)
+        self.admission = Admission(settings)
+        self.guard = make_guard(settings)
         self.draining = False
         self._replay = Replay(self.jetstream, self.pump, concurrency=settings.replay_concurrency)
         self._tasks: list[asyncio.Task[None]] = []
@@ -53,6 +60,8 @@ class Edge:
         """Begin to connect and to follow, in the background."""
         self.pump.start()
         self._tasks.append(asyncio.create_task(self._run(), name="edge"))
+        if self._writer is not None:
+            self._tasks.append(asyncio.create_task(_hold(self._writer), name="writer"))
 
     async def stop(self) -> None:
         """End everything. Streams that are still open are cut off."""
@@ -62,7 +71,10 @@ class Edge:
                 task.cancel()
                 await asyncio.wait([task], timeout=_CANCEL_AGAIN)
         self.pump.stop()
+        await self.guard.close()
         await self.jetstream.close()
+        if self._writer is not None:
+            await self._writer.close()
 
     async def drain(self) -> None:
         """Stop being ready, and end all streams, spread over the drain window."""
@@ -106,7 +118,14 @@ class Edge:
                 group.create_task(self.follower.run(), name="follower")
                 group.create_task(self._replay.run(), name="replay")
                 group.create_task(self.stats.answer(), name="stats")
+                await self.guard.warm()
         except Exception:
             # The liveness probe tells of it, and the edge is restarted.
             _log.exception("edge failed")
             raise
+
+
+async def _hold(writer: JetStream) -> None:
+    """Connect, however long that takes, while the edge runs; without this connection it streams all the same."""
+    await writer.connect()
+    await asyncio.Event().wait()

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import structlog
@@ -102,15 +102,21 @@ class Listening:
 class JetStream:
     """The connection to the broker, which comes back by itself for as long as it takes."""
 
-    def __init__(self, url: str, *, name: str) -> None:
+    def __init__(self, url: str, *, name: str, writer: JetStream | None = None) -> None:
         """Make a connection that `connect` opens.
+
+        Answers come below `_INBOX_<user>`, so that a broker can keep its users off each other's; without a user in the
+        URL, below `_INBOX`.
 
         Args:
             url: of one or more servers, comma-separated, with user and password in them if needed.
             name: the edge's, as the broker's monitoring shows it.
+            writer: a connection whose user may change the log, where this one's may not. Whoever made it opens and
+                closes it.
         """
         self._servers = [server.strip() for server in url.split(",")]
         self._name = name
+        self._writer = writer or self
         self._client = Client()
         self._parser: MessageParser | None = None
         self._numbers = itertools.count(1)
@@ -124,6 +130,7 @@ class JetStream:
                 await self._client.connect(
                     servers=self._servers,
                     name=self._name,
+                    inbox_prefix=_choose_inbox(self._servers[0]),
                     connect_timeout=2,
                     reconnect_time_wait=0.1,  # type: ignore[arg-type]  # it is only slept for
                     max_reconnect_attempts=-1,
@@ -229,7 +236,8 @@ class JetStream:
     async def raise_generation(self, state: StreamState) -> None:
         """Give the log a new epoch, since its sequence went back."""
         metadata = (state.config.get("metadata") or {}) | {GENERATION_KEY: str(state.generation + 1)}
-        await self.request(f"STREAM.UPDATE.{STREAM}", state.config | {"metadata": metadata}, timeout=CREATE_TIMEOUT)
+        config = state.config | {"metadata": metadata}
+        await self._writer.request(f"STREAM.UPDATE.{STREAM}", config, timeout=CREATE_TIMEOUT)
 
     async def read_message(self, **query: Any) -> StoredMessage | None:
         """Return one message as the leader has it, which is never stale; None if there is none.
@@ -267,6 +275,8 @@ class JetStream:
             JetStreamUnavailable: it is not known to be stored.
             JetStreamError: the stream refused it.
         """
+        if self._writer is not self:
+            return await self._writer.publish_event(subject, payload, headers)
         try:
             message = await self._client.request(subject, payload, timeout=CREATE_TIMEOUT, headers=headers)
         except (NatsError, OSError) as error:
@@ -358,6 +368,13 @@ async def _connect_once(url: str) -> JetStream:
 
 async def _ignore(_message: object) -> None:
     """Never called: the parser hands the messages to the receiver."""
+
+
+def _choose_inbox(url: str) -> str:
+    """Return the subject below which the answers to a user come."""
+    user = urlsplit(url).username
+    # Dots, wildcards and spaces would make another subject of it.
+    return "_INBOX" if user is None else "_INBOX_" + re.sub(r"[^A-Za-z0-9_-]", "_", unquote(user))
 
 
 def _strip(url: Any) -> str:

@@ -52,3 +52,6 @@ def configure_logs(level: str, form: str) -> None:
         logger.propagate = name != "uvicorn.access"
     # It prints the exceptions that the edge has handled already.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
+    # They log whole URLs, which may hold what is nobody else's business.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -49,6 +49,10 @@ class EdgeCollector(Collector):
         for reason in CloseReason:
             closes.add_metric([reason.value], stats.closes.get(reason.value, 0))
         yield closes
+        refusals = CounterMetricFamily("tailrace_refusals", "Requests refused, by limit.", labels=["limit"])
+        for limit, number in self._edge.admission.refusals.items():
+            refusals.add_metric([limit], number)
+        yield refusals
 
 
 def make_registry(edge: Edge) -> CollectorRegistry:

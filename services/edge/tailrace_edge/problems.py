@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from tailrace_protocol.errors import EventTooLarge, InvalidInput
 
+from tailrace_edge.auth.errors import Forbidden, KeysUnavailable, Reason, Unauthenticated
 from tailrace_edge.jetstream import JetStreamError, JetStreamUnavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -65,6 +66,12 @@ def describe(error: Exception) -> Problem:
             return Problem(413, "event-too-large", str(error))
         case InvalidInput():
             return Problem(400, _slug(error), str(error))
+        case Unauthenticated():
+            return Problem(401, f"token-{error.reason}", str(error), headers={"www-authenticate": _challenge(error)})
+        case Forbidden():
+            return Problem(403, "forbidden", str(error))
+        case KeysUnavailable():
+            return Problem(503, "keys-unavailable", str(error), headers={"retry-after": _RETRY_AFTER})
         case JetStreamUnavailable():
             return Problem(503, "broker-unavailable", str(error), headers={"retry-after": _RETRY_AFTER})
         case JetStreamError():
@@ -80,6 +87,13 @@ def describe(error: Exception) -> Problem:
             return Problem(500, "internal", "the edge failed; its log says why")
 
 
+def _challenge(error: Unauthenticated) -> str:
+    """Return what RFC 6750, 3 wants: without a token, no error."""
+    if error.reason is Reason.MISSING:
+        return "Bearer"
+    return f'Bearer error="invalid_token", error_description="{error.reason}"'
+
+
 def install_problems(app: FastAPI) -> None:
     """Have all errors of an app answered as problems."""
 
@@ -92,7 +106,7 @@ def install_problems(app: FastAPI) -> None:
         return problem.render()
 
     for kind in (
-        *(Problem, InvalidInput, JetStreamUnavailable, JetStreamError),
+        *(Problem, InvalidInput, Unauthenticated, Forbidden, KeysUnavailable, JetStreamUnavailable, JetStreamError),
         *(HTTPException, RequestValidationError, ClientDisconnect, Exception),
     ):
         app.add_exception_handler(kind, answer)

@@ -18,7 +18,7 @@ from tailrace_protocol.tenants import check_tenant
 from tailrace_edge.engine.entry import Format
 from tailrace_edge.engine.hub import Interest
 
-_NAMES = frozenset({"topic", "from", "last_event_id", "lastEventId", "types", "max_rate", "until"})
+_NAMES = frozenset({"topic", "from", "last_event_id", "lastEventId", "types", "max_rate", "until", "ticket"})
 _MAX_FIELDS = 1000
 MEDIA_TYPES = {Format.SSE: "text/event-stream; charset=utf-8", Format.NDJSON: "application/x-ndjson"}
 """Of streams, by their format."""
@@ -37,11 +37,15 @@ class StreamQuery(NamedTuple):
         interest: patterns, types, format and the like.
         position: where the client was cut off; None on its first connection.
         start: where to begin then.
+        asked: the same two as the query has them, and a ticket is bound to them.
+        ticket: empty without one.
     """
 
     interest: Interest
     position: Position | None
     start: Start | datetime
+    asked: str
+    ticket: str
 
 
 def parse_stream_query(
@@ -76,12 +80,13 @@ def parse_stream_query(
         until_terminal=until_terminal,
     )
     queried = _take_one(fields, "last_event_id") or _take_one(fields, "lastEventId")
-    start: AnyStart = parse_start(_take_one(fields, "from") or "now")
+    begins = _take_one(fields, "from") or "now"
+    start: AnyStart = parse_start(begins)
     text = last_event_id or queried
     position = parse_position(text) if text else None
     if isinstance(start, Position):
-        return StreamQuery(interest, position or start, Start.NOW)
-    return StreamQuery(interest, position, start)
+        position, start = position or start, Start.NOW
+    return StreamQuery(interest, position, start, queried or begins, _take_one(fields, "ticket") or "")
 
 
 def parse_paths(tenant: str, patterns: Iterable[str], max_patterns: int) -> tuple[str, ...]:

@@ -76,6 +76,8 @@ def run(settings: Settings) -> None:
     listeners = _listen(settings)
     host, port = listeners[0].getsockname()[:2]
     _log.info("edge starting", name=settings.name, url=f"http://{host}:{port}")
+    if settings.insecure:
+        _log.warning("everybody is let in, from wherever this address can be reached", host=host)
     app = create_app(settings)
     server = EdgeServer(make_config(app, settings), app.state.edge)
     # What is loaded by now stays for good: the collector need not look at it again.
@@ -99,6 +101,7 @@ def make_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # whom to believe is a setting of ours
         backlog=_BACKLOG,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE,
@@ -121,6 +124,7 @@ def _listen(settings: Settings) -> list[socket.socket]:
             listeners.append(_bind(settings, port, shared=True))
             port = listeners[0].getsockname()[1]
         for listener in listeners:
+            _detect_dead_peers(listener, settings.slow_after)
             listener.listen(_BACKLOG)
             listener.setblocking(False)
     except OSError as error:
@@ -144,3 +148,13 @@ def _bind(settings: Settings, port: int, *, shared: bool) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _detect_dead_peers(listener: socket.socket, slow_after: float) -> None:
+    """Have the kernel end connections whose other end is gone; those that are accepted inherit it (Linux)."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # It also counts for a peer that lives and takes nothing, of which the edge itself gets rid by name before.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1500 * slow_after))
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20)

@@ -2,11 +2,12 @@
 
 import os
 import socket
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tailrace_protocol.errors import SetupError
 
@@ -15,6 +16,7 @@ from tailrace_edge.engine.limits import Limits
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+Limit = Annotated[int, Field(ge=0)]
 
 
 _SCHEMES = frozenset({"nats", "tls", "ws", "wss"})
@@ -30,13 +32,48 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore", frozen=True)
 
     nats_url: Annotated[str, Field(description="Broker, or several separated by commas.")] = "nats://127.0.0.1:4222"
+    publish_nats_url: Annotated[
+        str, Field(description="The same with a user that may publish, where that of `nats_url` may only read.")
+    ] = ""
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 for any that is free.")] = 8080
     reuse_port: Annotated[bool, Field(description="Share the port with other edges (SO_REUSEPORT).")] = False
     name: Annotated[
         str, Field(description="Of this edge, as clients and metrics see it; host and process by default.")
     ] = Field(default_factory=_default_name)
-    auth: Annotated[Literal["none"], Field(description="Who gets in; `none` only on loopback.")] = "none"
+    auth: Annotated[Literal["none", "jwt"], Field(description="Who gets in; `none`, everybody, only on loopback.")] = (
+        "none"
+    )
+    insecure: Annotated[bool, Field(description="Let everybody in on other addresses, too.")] = False
+    jwt_secret: Annotated[
+        SecretStr, Field(description="Of tokens signed with HS256 (32 bytes at least), HS384 (48) or HS512 (64).")
+    ] = SecretStr("")
+    jwt_key_files: Annotated[
+        tuple[Path, ...], NoDecode, Field(description="Public keys in PEM, separated by commas.")
+    ] = ()
+    jwks_urls: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Key sets of issuers, separated by commas: `URL`, or `URL iss=ISSUER` to pin one to it."),
+    ] = ()
+    jwt_issuers: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Whose tokens are taken, separated by commas; needed for key sets."),
+    ] = ()
+    jwt_audience: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Of which `aud` names one, separated by commas; * for any, none for tokens without."),
+    ] = ()
+    jwt_leeway: Annotated[float, Field(ge=0, le=300, description="By which clocks may differ.")] = 30.0
+    auth_rules: Annotated[
+        str, Field(description="Lines that turn claims of other issuers' tokens into rights; see authentication.")
+    ] = ""
+    auth_cookie: Annotated[str, Field(description="Name of a cookie that may carry a token; empty for none.")] = ""
+    ticket_secret: Annotated[SecretStr, Field(description="Of tickets, the same on all edges; empty for none.")] = (
+        SecretStr("")
+    )
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins whose pages may read, separated by commas; * for all.")
     ] = ()
@@ -67,13 +104,45 @@ class Settings(BaseSettings):
     request_timeout: Annotated[Seconds, Field(description="Until a request has come in full.")] = 60.0
     max_body_bytes: Annotated[Bytes, Field(description="Of a request.")] = 8 << 20
 
+    max_connections: Annotated[Limit, Field(description="Streams on this edge; 0 for what its open files allow.")] = 0
+    max_connections_per_tenant: Annotated[Limit, Field(description="The same of one tenant; 0 for no limit.")] = 0
+    max_connections_per_principal: Annotated[
+        Limit, Field(description="The same of one `sub` of a tenant; 0 for no limit.")
+    ] = 0
+    max_connections_per_address: Annotated[
+        Limit, Field(description="The same from one IP address; 0 for no limit.")
+    ] = 0
+    connects_per_second: Annotated[
+        Annotated[float, Field(ge=0)], Field(description="New streams on this edge; 0 for no limit.")
+    ] = 0.0
+    publishes_per_second: Annotated[
+        Annotated[float, Field(ge=0)], Field(description="Events over HTTP, of one tenant; 0 for no limit.")
+    ] = 0.0
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        Field(description="Networks (CIDR) whose `X-Forwarded-For` is believed, separated by commas."),
+    ] = ()
+
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: dict[str, object]) -> dict[str, object]:
-        origins = values.get("cors_origins")
-        if isinstance(origins, str):
-            values["cors_origins"] = tuple(origin.strip() for origin in origins.split(",") if origin.strip())
+        for name in ("cors_origins", "trusted_proxies", "jwt_key_files", "jwks_urls", "jwt_issuers", "jwt_audience"):
+            listed = values.get(name)
+            if isinstance(listed, str):
+                values[name] = tuple(item.strip() for item in listed.split(",") if item.strip())
         return values
+
+    @model_validator(mode="after")
+    def _check_proxies(self) -> Self:
+        for proxy in self.trusted_proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                raise SetupError(
+                    f"trusted_proxies has {proxy!r}; networks are written as 10.0.0.0/8 or fd00::/8"
+                ) from None
+        return self
 
     @model_validator(mode="after")
     def _check_servers(self) -> Self:
@@ -85,11 +154,24 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_exposure(self) -> Self:
-        if not _is_loopback(self.host):
+        if self.auth == "none" and not _is_loopback(self.host) and not self.insecure:
             raise SetupError(
                 f"without authentication an edge listens on loopback only, not on {self.host!r}: "
-                "use 127.0.0.1, and reach it through a proxy that authenticates"
+                "set TAILRACE_AUTH=jwt with a key (docs/authentication.md), use 127.0.0.1, "
+                "or let everybody in with --insecure"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        keys = bool(self.jwt_secret.get_secret_value() or self.jwt_key_files or self.jwks_urls)
+        if self.auth == "jwt" and not keys:
+            raise SetupError(
+                "with auth=jwt an edge needs keys: set TAILRACE_JWT_SECRET, TAILRACE_JWT_KEY_FILES "
+                "or TAILRACE_JWKS_URLS"
+            )
+        if self.auth == "none" and keys:
+            raise SetupError("there are keys for tokens, but auth is none: set TAILRACE_AUTH=jwt")
         return self
 
     @property

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from email.utils import formatdate
+from functools import partial
 from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 from tailrace_protocol.control import Mode
 from tailrace_protocol.starts import Start
 
+from tailrace_edge.admission import Seat
+from tailrace_edge.auth.guard import Stream
 from tailrace_edge.connection import EXTENSION, AsgiConnection, SocketConnection
 from tailrace_edge.direct import read_batch
 from tailrace_edge.edge import Edge
 from tailrace_edge.engine.entry import Entry, Format
 from tailrace_edge.engine.hub import Interest
+from tailrace_edge.engine.leases import Lease
 from tailrace_edge.engine.subscriber import Subscriber, Watch
 from tailrace_edge.jetstream import JetStreamUnavailable
 from tailrace_edge.problems import Problem, describe
@@ -25,6 +29,9 @@ from tailrace_edge.query import MEDIA_TYPES, StreamQuery, parse_stream_query
 
 _OPEN_WAIT = 5.0
 """Seconds a stream waits for an edge that has just been started to know the log."""
+
+_CHALLENGE = 60.0
+"""Seconds before its token's end in which a client is told of it; half of what is left if that is less."""
 
 _ATTEMPTS = 100
 _PAUSE = 0.02
@@ -57,35 +64,57 @@ class StreamRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, which ends when the stream has been handed over, or is over."""
         try:
+            tenant: str = scope["path_params"]["tenant"]
             query = parse_stream_query(
-                scope["path_params"]["tenant"],
-                scope["query_string"],
-                scope["headers"],
-                max_patterns=self._edge.settings.max_patterns,
+                tenant, scope["query_string"], scope["headers"], max_patterns=self._edge.settings.max_patterns
             )
-            beginning = await self._begin(query)
+            caller = await self._edge.guard.admit(scope, _describe_stream(tenant, query), query.ticket)
+            seat = Seat(tenant, caller.name, self._edge.admission.find_address(scope))
+            self._edge.admission.enter(seat)
         except Exception as error:
-            problem = describe(error)
-            if problem.status == 500:
+            await self._answer_error(error, scope, receive, send)
+            return
+        leave = partial(self._edge.admission.leave, seat)
+        try:
+            beginning = await self._begin(query)
+        except BaseException as error:
+            leave()
+            if not isinstance(error, Exception):
                 raise
-            problem.headers |= self._allow_origin(scope)
-            await problem.render()(scope, receive, send)
+            await self._answer_error(error, scope, receive, send)
             return
         if beginning.over:
+            leave()
             await send({"type": "http.response.start", "status": 204, "headers": self._headers(scope, Format.SSE)[1:]})
             await send({"type": "http.response.body"})
             return
+        lease = choose_lease(caller.expires)
+        if not self._hand_over(scope, query.interest, beginning, lease, leave):
+            await self._stream(scope, receive, send, query.interest, beginning, lease, leave)
+
+    async def _answer_error(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = describe(error)
+        if problem.status == 500:
+            raise error
+        problem.headers |= self._allow_origin(scope)
+        await problem.render()(scope, receive, send)
+
+    def _hand_over(
+        self, scope: Scope, interest: Interest, beginning: Beginning, lease: Lease | None, leave: Callable[[], None]
+    ) -> bool:
+        """Take the connection over from the server, and return whether it lets that happen."""
         detach = (scope.get("extensions") or {}).get(EXTENSION)
         if detach is None:
-            await self._stream(scope, receive, send, query.interest, beginning)
-            return
+            return False
         transport: asyncio.Transport | None = detach()
         if transport is None:
-            return
+            leave()
+            return True
         connection = SocketConnection(transport, self._edge.pump, self._edge.settings.send_buffer)
-        subscriber = Subscriber(connection, expires=self._edge.choose_expiry())
-        connection.serve(subscriber)
-        self._attach(subscriber, connection, query.interest, beginning, self._encode_head(scope, query.interest.form))
+        subscriber = Subscriber(connection, expires=self._edge.choose_expiry(), lease=lease)
+        connection.serve(subscriber, leave)
+        self._attach(subscriber, connection, interest, beginning, self._encode_head(scope, interest.form))
+        return True
 
     def _attach(
         self,
@@ -108,10 +137,17 @@ class StreamRoute:
         )
 
     async def _stream(
-        self, scope: Scope, receive: Receive, send: Send, interest: Interest, beginning: Beginning
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        interest: Interest,
+        beginning: Beginning,
+        lease: Lease | None,
+        leave: Callable[[], None],
     ) -> None:
         connection = AsgiConnection(self._edge.pump, send)
-        subscriber = Subscriber(connection, expires=self._edge.choose_expiry())
+        subscriber = Subscriber(connection, expires=self._edge.choose_expiry(), lease=lease)
         self._attach(subscriber, connection, interest, beginning)
         try:
             headers = self._headers(scope, interest.form)
@@ -119,6 +155,7 @@ class StreamRoute:
             await connection.run(subscriber, receive)
         finally:
             self._edge.pump.lose(subscriber)
+            leave()
 
     # Where it begins
 
@@ -190,6 +227,15 @@ class StreamRoute:
         return b"\r\n".join([*lines, b"connection: close", b"", b""])
 
 
+def choose_lease(expires: float | None) -> Lease | None:
+    """Return how long a stream may go on whose token is good until `expires`, in Unix seconds; None without an end."""
+    if expires is None:
+        return None
+    left = expires - time.time()
+    until = time.monotonic() + left
+    return Lease(until - min(_CHALLENGE, left / 2), until, datetime.fromtimestamp(expires, UTC))
+
+
 async def find_time(edge: Edge, start: datetime) -> int:
     """Return the cursor before the first event stored at a time or later; the head if there is none.
 
@@ -214,6 +260,11 @@ async def find_time(edge: Edge, start: datetime) -> int:
             return log.head
         await asyncio.sleep(_PAUSE)
     raise JetStreamUnavailable("no replica of the log is fresh enough; try again")
+
+
+def _describe_stream(tenant: str, query: StreamQuery) -> Stream:
+    patterns = tuple(path.removeprefix(f"{tenant}.") for path in query.interest.patterns)
+    return Stream(tenant, patterns, query.asked)
 
 
 def _wants(interest: Interest, entry: Entry) -> bool:

@@ -6,7 +6,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
 from tailrace_edge.settings import Settings
@@ -53,7 +53,7 @@ def _make_parameter(field: str, info: FieldInfo) -> inspect.Parameter:
         help=f"{info.description}{_format_choices(info)} [dim]({name_variable(field)}{_format_default(info)})[/dim]",
         metavar=_name_metavar(info.annotation),
         show_default=False,
-        rich_help_panel="Options" if field in _MAIN else "Limits",
+        rich_help_panel=_find_panel(field),
     )
     # pydantic converts and checks the texts, from options and variables alike.
     kind = bool if info.annotation is bool else info.annotation if _is_literal(info) else str
@@ -62,7 +62,14 @@ def _make_parameter(field: str, info: FieldInfo) -> inspect.Parameter:
     )
 
 
-_MAIN = ("nats_url", "host", "port", "reuse_port", "name", "auth", "cors_origins", "log_level", "log_format")
+_MAIN = ("nats_url", "host", "port", "reuse_port", "name", "cors_origins", "log_level", "log_format")
+_AUTH = ("auth", "insecure", "jwt", "jwks", "ticket")
+
+
+def _find_panel(field: str) -> str:
+    if field in _MAIN:
+        return "Options"
+    return "Who gets in" if field.startswith(_AUTH) else "Limits"
 
 
 def _optional(kind: Any) -> UnionType:
@@ -83,7 +90,7 @@ def _format_choices(info: FieldInfo) -> str:
 
 
 def _format_default(info: FieldInfo) -> str:
-    return "" if info.is_required() or info.default in (None, ()) or info.default_factory else f", {info.default}"
+    return "" if info.is_required() or info.default in (None, (), "") or info.default_factory else f", {info.default}"
 
 
 def _make_command() -> Callable[..., None]:
@@ -94,10 +101,13 @@ def _make_command() -> Callable[..., None]:
 
         run(settings)
 
-    parameters = [_make_parameter(field, info) for field, info in Settings.model_fields.items()]
+    # Secrets are variables alone: everybody on the machine can read a command line.
+    fields = Settings.model_fields.items()
+    parameters = [_make_parameter(field, info) for field, info in fields if info.annotation is not SecretStr]
     edge.__doc__ = """Run one edge in the foreground, until it is told to stop; then it drains.
 
-    Each option is also an environment variable; the option comes first. Times are in seconds, sizes in bytes.
+    Each option is also an environment variable; the option comes first. Secrets are variables only:
+    TAILRACE_JWT_SECRET, TAILRACE_TICKET_SECRET. Times are in seconds, sizes in bytes.
 
     Example:  [bold]tailrace edge --port 8081 --nats nats://127.0.0.1:4222[/bold]
     """

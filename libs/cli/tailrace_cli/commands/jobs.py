@@ -13,7 +13,7 @@ from tailrace_protocol.topics import quote_token
 
 from tailrace_cli.job_table import JobTable, format_job
 from tailrace_cli.links import explain_no_edge, format_link
-from tailrace_cli.options import DEFAULT_EDGE_URL, EdgeUrls, Tenant
+from tailrace_cli.options import DEFAULT_EDGE_URL, EdgeUrls, Tenant, read_token
 
 
 def command(
@@ -29,7 +29,7 @@ def command(
     Example:  [bold]tailrace jobs --tenant acme --user 7[/bold]
     """
     console = Console(highlight=False)
-    with SyncClient(url, tenant=tenant, backoff_cap=5) as client, explain_no_edge(url):
+    with SyncClient(url, tenant=tenant, token=read_token(), backoff_cap=5) as client, explain_no_edge(url):
         if once:
             _print_list(console, client.jobs(user=user))
         elif console.is_terminal:

@@ -12,7 +12,7 @@ from tailrace_client import Event, Gap, Link, LinkState, Reset, SyncClient
 from tailrace_protocol.tenants import DEFAULT_TENANT
 
 from tailrace_cli.links import format_link
-from tailrace_cli.options import DEFAULT_EDGE_URL, EdgeUrls, Tenant
+from tailrace_cli.options import DEFAULT_EDGE_URL, EdgeUrls, Tenant, read_token
 
 _STYLES = {"failed": "red", "warning": "yellow", "complete": "green", "cancelled": "magenta"}
 
@@ -42,7 +42,7 @@ def command(
     """
     console = Console(highlight=False, soft_wrap=True)
     wanted = types.split(",") if types is not None else None
-    with SyncClient(url, tenant=tenant, backoff_cap=5) as client:
+    with SyncClient(url, tenant=tenant, token=read_token(), backoff_cap=5) as client:
         for item in client.stream(*topics, start=start, types=wanted, observe=partial(_tell_link, url)):
             match item:
                 case Gap():

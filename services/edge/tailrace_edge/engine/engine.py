@@ -1,15 +1,17 @@
 """The engine's face: what happens to the log and to connections comes in, what to write and to read goes out."""
 
+import itertools
 import math
 from collections.abc import Collection, Iterable, Sequence
 
 from tailrace_protocol.closing import CloseReason
-from tailrace_protocol.control import Closing, Mode, Open, Reset, ResetReason
+from tailrace_protocol.control import Challenge, Closing, Control, Mode, Open, Reset, ResetReason
 
 from tailrace_edge.engine.batch import Batch
 from tailrace_edge.engine.counts import Counts
 from tailrace_edge.engine.entry import HEARTBEATS, Entry, encode_control
 from tailrace_edge.engine.hub import Group, Hub, Interest
+from tailrace_edge.engine.leases import Leases
 from tailrace_edge.engine.limits import Limits
 from tailrace_edge.engine.log import Log
 from tailrace_edge.engine.places import Places
@@ -43,6 +45,7 @@ class Engine:
         self._places = Places()
         self._serving = Serving(self.log, self._places, self.counts, self._limits)
         self._wheel = Wheel(self._limits.heartbeat)
+        self._leases = Leases()
         self._subscribers: dict[Subscriber, None] = {}
 
     # What happens to the log
@@ -167,6 +170,7 @@ class Engine:
             self.counts.replays["tail" if cursor >= self.log.tail.start - 1 else "jetstream"] += 1
         self._subscribers[subscriber] = None
         self._wheel.add(subscriber)
+        self._leases.add(subscriber, now)
         self._places.move(subscriber, Place.READY)
 
     def stall(self, subscriber: Subscriber, batch: Batch, written: int, now: float) -> tuple[bytes, bool]:
@@ -207,6 +211,7 @@ class Engine:
             return
         self._places.move(subscriber, Place.CLOSED)
         self._wheel.remove(subscriber)
+        self._leases.remove(subscriber)
         del self._subscribers[subscriber]
         self._hub.leave(subscriber.group)
 
@@ -242,21 +247,26 @@ class Engine:
 
     def turn(self, now: float) -> Iterable[Subscriber]:
         """Return the subscribers to `beat` now."""
-        return self._wheel.turn(now)
+        return itertools.chain(self._leases.turn(now), self._wheel.turn(now))
 
     def beat(self, subscriber: Subscriber, now: float) -> Batch | CloseReason | None:
-        """Return what a subscriber's turn brings: a heartbeat or a `cursor` to write, or why to close it."""
+        """Return what a subscriber's turn brings: a heartbeat, `cursor` or `challenge` to write, or why to close it."""
+        lease = subscriber.lease
+        if lease is not None and now >= lease.until:
+            return CloseReason.TOKEN_EXPIRED
         if now >= subscriber.expires:
             return CloseReason.MAX_AGE
         if subscriber.blocked_at is not None:
             return CloseReason.SLOW if now - subscriber.blocked_at >= self._limits.slow_after else None
         if subscriber.preface:
             return None
+        if lease is not None and now >= lease.warn_at:
+            subscriber.lease = lease._replace(warn_at=math.inf)
+            return self._encode_alone(subscriber, Challenge(lease.expires))
         heartbeat = HEARTBEATS[subscriber.group.interest.form]
         if subscriber.place in (Place.LIVE, Place.WAITING):
             return Batch([self._serving.beat(subscriber, now) or heartbeat], [self.log.head])
-        reading = subscriber.reading
-        return Batch([heartbeat], [subscriber.cursor if reading is None else reading.find_cursor(subscriber)])
+        return Batch([heartbeat], [self._find_cursor(subscriber)])
 
     # What to read
 
@@ -351,6 +361,14 @@ class Engine:
         if subscriber.place is not Place.BLOCKED:
             self._places.move(subscriber, Place.READY)
         self.counts.resets += 1
+
+    def _encode_alone(self, subscriber: Subscriber, control: Control) -> Batch:
+        return Batch([encode_control(control, subscriber.group.interest.form)], [self._find_cursor(subscriber)])
+
+    def _find_cursor(self, subscriber: Subscriber) -> int:
+        if subscriber.place in (Place.LIVE, Place.WAITING):
+            return self.log.head
+        return subscriber.cursor if subscriber.reading is None else subscriber.reading.find_cursor(subscriber)
 
     def _count(self, connections: int, batch: Batch) -> None:
         self.counts.deliveries += connections * batch.frames

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tailrace_edge.engine.entry import Entry
     from tailrace_edge.engine.hub import Group
+    from tailrace_edge.engine.leases import Lease
     from tailrace_edge.engine.reading import Reading
 
 
@@ -107,6 +108,8 @@ class Subscriber:
         watch: the jobs it waits for; None without `until=terminal`, and when a gap or a reset hides how they stand.
         due: before this time nothing is served, for the sake of `max_rate`.
         expires: the connection's maximum age.
+        lease: until when its token is good; None if it has none, or one without an end.
+        lease_second: in which `Leases` holds it.
         beat: the slot of the heartbeat wheel it sits in.
         told: the newest position its client knows from an event or a `cursor`.
         told_at: when a `cursor` was sent last.
@@ -125,6 +128,8 @@ class Subscriber:
         "fell_at",
         "group",
         "handle",
+        "lease",
+        "lease_second",
         "place",
         "preface",
         "reading",
@@ -135,12 +140,13 @@ class Subscriber:
         "watch",
     )
 
-    def __init__(self, handle: Any, *, expires: float) -> None:
+    def __init__(self, handle: Any, *, expires: float, lease: Lease | None = None) -> None:
         """Make a subscriber that `Engine.attach` is to take in.
 
         Args:
             handle: the connection's; the engine does not look into it.
             expires: when its connection reaches its maximum age.
+            lease: of its token.
         """
         self.handle = handle
         self.group: Group
@@ -153,6 +159,8 @@ class Subscriber:
         self.watch: Watch | None = None
         self.due = 0.0
         self.expires = expires
+        self.lease = lease
+        self.lease_second = 0
         self.beat = 0
         self.told = 0
         self.told_at = 0.0

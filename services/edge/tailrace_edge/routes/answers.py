@@ -1,13 +1,15 @@
 """Answers: JSON made of events that are encoded already, and what all routes need."""
 
-from collections.abc import Iterable
-from typing import Annotated, Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, NamedTuple, cast
 
 import msgspec
 from fastapi import Depends, Request
 from starlette.responses import Response
 from tailrace_protocol.events import encode_line
 
+from tailrace_edge.auth.guard import Guard, Right
+from tailrace_edge.auth.principal import Principal
 from tailrace_edge.edge import Edge
 from tailrace_edge.engine.entry import Entry
 from tailrace_edge.jetstream import JetStreamUnavailable
@@ -22,6 +24,31 @@ def _get_edge(request: Request) -> Edge:
 
 OpenEdge = Annotated[Edge, Depends(_get_edge)]
 """The edge, which knows the log."""
+
+
+class Sender(NamedTuple):
+    """Who sends a request."""
+
+    guard: Guard
+    principal: Principal
+
+    def require(self, tenant: str, right: Right, paths: Sequence[str]) -> None:
+        """Return if they have a right to all topics of all patterns, given as paths.
+
+        Raises:
+            Forbidden: they have not.
+        """
+        patterns = [path.removeprefix(f"{tenant}.") for path in paths]
+        self.guard.authorize(self.principal, tenant, right, patterns)
+
+
+async def _find_sender(request: Request) -> Sender:
+    guard = cast("Edge", request.app.state.edge).guard
+    return Sender(guard, await guard.authenticate(request.scope))
+
+
+Caller = Annotated[Sender, Depends(_find_sender)]
+"""Who sends the request; without a good token, the answer is 401."""
 
 
 def answer_json(body: Any, status: int = 200) -> Response:

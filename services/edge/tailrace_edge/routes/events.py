@@ -14,9 +14,10 @@ from tailrace_protocol.stream import format_message_id
 from tailrace_protocol.tenants import check_tenant
 from tailrace_protocol.topics import check_topic, format_subject
 
+from tailrace_edge.auth.guard import Right
 from tailrace_edge.edge import Edge
 from tailrace_edge.problems import Problem
-from tailrace_edge.routes.answers import OpenEdge, answer_json
+from tailrace_edge.routes.answers import Caller, OpenEdge, answer_json
 
 MAX_EVENTS = 1000
 """Of one request."""
@@ -59,20 +60,22 @@ _BODY: dict[str, Any] = {
 
 
 @router.post("/v1/{tenant}/events", status_code=201, summary="Publish events", openapi_extra=_BODY)
-async def publish(tenant: str, request: Request, edge: OpenEdge) -> Response:
+async def publish(tenant: str, request: Request, caller: Caller, edge: OpenEdge) -> Response:
     """Store one event, or a list of up to 1,000, and return their `ids` in order.
 
     Nothing is stored unless all of them are valid. With an `Idempotency-Key`, a request that is sent again within
     two minutes stores nothing twice.
     """
     check_tenant(tenant)
-    publications = _decode(await _read_body(request, edge.settings.max_body_bytes))
+    publications = _decode(await read_body(request, edge.settings.max_body_bytes))
+    caller.require(tenant, Right.PUBLISH, [check_topic(publication.topic) for publication in publications])
+    edge.admission.publish(tenant, len(publications))
     key = request.headers.get("idempotency-key") or uuid4().hex
     if _KEY.fullmatch(key) is None:
         raise Problem(400, "invalid-key", "the Idempotency-Key is not 1 to 128 visible ASCII characters")
     messages = [
         (
-            format_subject(tenant, check_topic(publication.topic)),
+            format_subject(tenant, publication.topic),
             encode_stored(publication.type, publication.data),
             {"Nats-Msg-Id": format_message_id(tenant, key if len(publications) == 1 else f"{key} {index}")},
         )
@@ -104,7 +107,12 @@ def _decode(body: bytes) -> list[Publication]:
     return publications
 
 
-async def _read_body(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return a request's body.
+
+    Raises:
+        Problem: 413 if it has more than `limit` bytes.
+    """
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -10,6 +10,7 @@ from tailrace_protocol.errors import InvalidStart
 from tailrace_protocol.positions import Position
 from tailrace_protocol.starts import Start, parse_start
 
+from tailrace_edge.auth.guard import Right
 from tailrace_edge.cold import ColdRead, find_sentinel
 from tailrace_edge.edge import Edge
 from tailrace_edge.engine.entry import Entry
@@ -17,7 +18,7 @@ from tailrace_edge.engine.tail import PathMatcher
 from tailrace_edge.jetstream import JetStreamUnavailable
 from tailrace_edge.problems import Problem
 from tailrace_edge.query import parse_paths
-from tailrace_edge.routes.answers import OpenEdge, answer_json, encode_entries
+from tailrace_edge.routes.answers import Caller, OpenEdge, answer_json, encode_entries
 from tailrace_edge.streams import find_time
 
 router = APIRouter(tags=["history"])
@@ -26,6 +27,7 @@ router = APIRouter(tags=["history"])
 @router.get("/v1/{tenant}/history", summary="Stored events")
 async def read_history(
     tenant: str,
+    caller: Caller,
     edge: OpenEdge,
     topic: Annotated[list[str], Query(description="Topic or pattern; several are allowed.")],
     start: Annotated[str, Query(alias="from", description="start, an event id, a time, or a time ago.")] = "start",
@@ -36,6 +38,7 @@ async def read_history(
     If events after the id given are gone, `gap` says which; else it is null.
     """
     patterns = parse_paths(tenant, topic, edge.settings.max_patterns)
+    caller.require(tenant, Right.SUBSCRIBE, patterns)
     log = edge.engine.log
     asked = await _find_cursor(edge, start)
     cursor = max(asked, log.oldest - 1)

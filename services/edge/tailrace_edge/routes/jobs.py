@@ -8,11 +8,12 @@ from starlette.responses import Response
 from tailrace_protocol.jobs import JobState, JobStatus
 from tailrace_protocol.topics import quote_token
 
+from tailrace_edge.auth.guard import Right
 from tailrace_edge.edge import Edge
 from tailrace_edge.engine.entry import Entry
 from tailrace_edge.problems import Problem
 from tailrace_edge.query import parse_paths
-from tailrace_edge.routes.answers import OpenEdge, answer_json
+from tailrace_edge.routes.answers import Caller, OpenEdge, answer_json
 from tailrace_edge.routes.topics import Limit, Page, bury, find_cursor, read_page
 
 router = APIRouter(tags=["jobs"])
@@ -23,6 +24,7 @@ User = Annotated[str | None, Query(description="The jobs' owner; without it, all
 @router.get("/v1/{tenant}/jobs", summary="Jobs and their state")
 async def list_jobs(
     tenant: str,
+    caller: Caller,
     edge: OpenEdge,
     user: User = None,
     status: Annotated[JobStatus | None, Query(description="Only jobs with this status.")] = None,
@@ -34,6 +36,7 @@ async def list_jobs(
     With `status`, a page may hold fewer jobs than `limit` though there is a next one.
     """
     paths = _find_paths(tenant, "*", user)
+    caller.require(tenant, Right.SUBSCRIBE, paths)
     cursor = find_cursor(edge)
     entries, following = await read_page(edge, paths, limit, page)
     states = [(entry, state) for entry in entries if (state := _read_state(entry)) is not None]
@@ -43,17 +46,21 @@ async def list_jobs(
 
 
 @router.get("/v1/{tenant}/jobs/{job:path}", summary="A job's state")
-async def read_job(tenant: str, job: str, edge: OpenEdge, user: User = None) -> Response:
+async def read_job(tenant: str, job: str, caller: Caller, edge: OpenEdge, user: User = None) -> Response:
     """Return the state of a job."""
+    caller.require(tenant, Right.SUBSCRIBE, _find_paths(tenant, quote_token(job), user))
     entry = await _find_job(edge, tenant, job, user)
     return answer_json(entry.event.data)
 
 
 @router.delete("/v1/{tenant}/jobs/{job:path}", summary="Delete a job")
-async def delete_job(tenant: str, job: str, edge: OpenEdge, user: User = None) -> Response:
+async def delete_job(tenant: str, job: str, caller: Caller, edge: OpenEdge, user: User = None) -> Response:
     """Remove a job and what it logged; watchers get an event of type `deleted`. Returns its `id`."""
+    caller.require(tenant, Right.DELETE, _find_paths(tenant, quote_token(job), user))
     entry = await _find_job(edge, tenant, job, user)
-    for path in await edge.snapshots.list_paths([f"{entry.path}.>"]):
+    logged = await edge.snapshots.list_paths([f"{entry.path}.>"])
+    caller.require(tenant, Right.DELETE, logged)
+    for path in logged:
         await bury(edge, tenant, path.partition(".")[2])
     return answer_json({"id": await bury(edge, tenant, entry.topic)})
 

@@ -9,12 +9,13 @@ from tailrace_protocol.positions import Position
 from tailrace_protocol.tenants import check_tenant
 from tailrace_protocol.topics import check_topic, format_subject
 
+from tailrace_edge.auth.guard import Right
 from tailrace_edge.edge import Edge
 from tailrace_edge.engine.entry import Entry
 from tailrace_edge.messages import make_entry, parse_time
 from tailrace_edge.problems import Problem
 from tailrace_edge.query import parse_paths
-from tailrace_edge.routes.answers import OpenEdge, answer_json, encode_entries, encode_entry
+from tailrace_edge.routes.answers import Caller, OpenEdge, answer_json, encode_entries, encode_entry
 
 TOMBSTONE_TTL = "300s"
 """How long a tombstone is kept, so that clients that are cut off for a moment hear of it too."""
@@ -30,6 +31,7 @@ Page = Annotated[str | None, Query(description="`next` of the page before.")]
 @router.get("/v1/{tenant}/topics", summary="Newest event of each topic")
 async def list_topics(
     tenant: str,
+    caller: Caller,
     edge: OpenEdge,
     match: Annotated[str, Query(description="Topic or pattern.")],
     limit: Limit = 1000,
@@ -41,20 +43,23 @@ async def list_topics(
     comes there again, under the same id.
     """
     patterns = parse_paths(tenant, [match], 1)
+    caller.require(tenant, Right.SUBSCRIBE, patterns)
     cursor = find_cursor(edge)
     entries, following = await read_page(edge, patterns, limit, page)
     return answer_json({"events": encode_entries(entries), "cursor": cursor, "next": following})
 
 
 @router.get("/v1/{tenant}/topics/{topic:path}", summary="Newest event of a topic")
-async def read_topic(tenant: str, topic: str, edge: OpenEdge) -> Response:
+async def read_topic(tenant: str, topic: str, caller: Caller, edge: OpenEdge) -> Response:
     """Return the newest event as the broker's leader has it: what was acknowledged before is in it."""
+    caller.require(tenant, Right.SUBSCRIBE, [check_topic(topic)])
     return answer_json(encode_entry(await read_newest(edge, tenant, topic)))
 
 
 @router.delete("/v1/{tenant}/topics/{topic:path}", summary="Delete a topic")
-async def delete_topic(tenant: str, topic: str, edge: OpenEdge) -> Response:
+async def delete_topic(tenant: str, topic: str, caller: Caller, edge: OpenEdge) -> Response:
     """Remove all events of a topic; watchers get one of type `deleted`. Returns its `id`."""
+    caller.require(tenant, Right.DELETE, [check_topic(topic)])
     await read_newest(edge, tenant, topic)
     return answer_json({"id": await bury(edge, tenant, topic)})
 

@@ -1,0 +1,222 @@
+"""Admission: how many streams there may be, and how fast they and what is published may come.
+
+At a limit new ones are refused; those that are there stay.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections import Counter
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from tailrace_edge.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Scope
+
+    from tailrace_edge.settings import Settings
+
+_MANY = 50_000
+"""Rates of which the bucket is kept; full ones are forgotten beyond that."""
+
+
+class Seat(NamedTuple):
+    """What an open stream counts as.
+
+    Attributes:
+        tenant: whose events it carries.
+        principal: whom its token names; empty without one.
+        address: of its client.
+    """
+
+    tenant: str
+    principal: str
+    address: str
+
+
+class Rate:
+    """A rate for each of many keys: a bucket that holds what one second allows (at least 1), and is filled evenly."""
+
+    def __init__(self, per_second: float) -> None:
+        """Make a rate; 0 allows everything."""
+        self._per_second = per_second
+        self._most = max(1.0, per_second)
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str, number: int, now: float) -> float:
+        """Take `number` from the bucket of `key`, and return 0.
+
+        Where it holds less, nothing is taken, and the seconds until it holds enough are returned. More than it can
+        ever hold is taken from a full one, and has to be made up for by those that follow.
+        """
+        if not self._per_second:
+            return 0.0
+        left, at = self._buckets.get(key, (self._most, now))
+        left = min(self._most, left + (now - at) * self._per_second)
+        wanted = min(number, self._most)
+        if left < wanted:
+            return (wanted - left) / self._per_second
+        if len(self._buckets) >= _MANY:
+            self._forget(now)
+        self._buckets[key] = (left - number, now)
+        return 0.0
+
+    def _forget(self, now: float) -> None:
+        self._buckets = {
+            key: (left, at)
+            for key, (left, at) in self._buckets.items()
+            if left + (now - at) * self._per_second < self._most
+        }
+
+
+class _Limit(NamedTuple):
+    """How many streams of a kind may be open.
+
+    Attributes:
+        name: the setting's.
+        most: its value; 0 for no limit.
+        status: of the answer: 503 where another edge may have room.
+        find_key: tells which streams are counted together with one; None for those that are not counted.
+        whose: the same for people.
+    """
+
+    name: str
+    most: int
+    status: int
+    find_key: Callable[[Seat], str | None]
+    whose: str
+
+
+_RATES = ("connects_per_second", "publishes_per_second")
+
+_OTHER_FILES = 500
+"""Files and sockets that are no streams: requests, the broker, logs."""
+
+_FULL = 5.0
+"""Seconds after which one that was refused should try again."""
+
+
+class Admission:
+    """Keeps the limits of one edge.
+
+    Attributes:
+        refusals: how often something was refused, by limit.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Begin with nobody in."""
+        self._proxies = [ip_network(proxy, strict=False) for proxy in settings.trusted_proxies]
+        self._limits = (
+            _Limit("max_connections", _find_room(settings.max_connections), 503, lambda _: "", "on this edge"),
+            _Limit(
+                "max_connections_per_tenant",
+                settings.max_connections_per_tenant,
+                429,
+                lambda seat: seat.tenant,
+                "of this tenant on this edge",
+            ),
+            _Limit(
+                "max_connections_per_principal",
+                settings.max_connections_per_principal,
+                429,
+                lambda seat: f"{seat.tenant} {seat.principal}" if seat.principal else None,
+                "of this principal on this edge",
+            ),
+            _Limit(
+                "max_connections_per_address",
+                settings.max_connections_per_address,
+                429,
+                lambda seat: seat.address,
+                "from this address on this edge",
+            ),
+        )
+        self._open: dict[str, Counter[str]] = {limit.name: Counter() for limit in self._limits}
+        self._connects = Rate(settings.connects_per_second)
+        self._publishes = Rate(settings.publishes_per_second)
+        self.refusals: Counter[str] = Counter(dict.fromkeys((*self._open, *_RATES), 0))
+
+    def enter(self, seat: Seat) -> None:
+        """Let a stream in; `leave` has to be called at its end.
+
+        Raises:
+            Problem: 429, or 503 where another edge may let it in, with `Retry-After`.
+        """
+        wait = self._connects.take("", 1, time.monotonic())
+        if wait:
+            self._refuse("connects_per_second", 503, "this edge takes no more new streams a second", wait)
+        for limit in self._limits:
+            key = limit.find_key(seat)
+            if limit.most and key is not None and self._open[limit.name][key] >= limit.most:
+                self._refuse(limit.name, limit.status, f"{limit.most:,} streams are open {limit.whose}", _FULL)
+        self._count(seat, 1)
+
+    def leave(self, seat: Seat) -> None:
+        """Learn that a stream has ended."""
+        self._count(seat, -1)
+
+    def publish(self, tenant: str, events: int) -> None:
+        """Let events be published.
+
+        Raises:
+            Problem: 429 with `Retry-After`.
+        """
+        wait = self._publishes.take(tenant, events, time.monotonic())
+        if wait:
+            self._refuse("publishes_per_second", 429, "this tenant publishes no more events a second here", wait)
+
+    def find_address(self, scope: Scope) -> str:
+        """Return the address of a request's client.
+
+        `X-Forwarded-For` is believed as far as trusted proxies have written it: from the right, up to the first
+        address that is none of theirs.
+        """
+        client = scope.get("client")
+        address: str = client[0] if client else ""
+        if not self._is_proxy(address):
+            return address
+        values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        for hop in reversed([hop.strip() for hop in ",".join(values).split(",")]):
+            if not _is_address(hop):
+                break
+            address = hop
+            if not self._is_proxy(hop):
+                break
+        return address
+
+    def _is_proxy(self, address: str) -> bool:
+        return bool(self._proxies) and _is_address(address) and any(ip_address(address) in net for net in self._proxies)
+
+    def _count(self, seat: Seat, by: int) -> None:
+        for limit in self._limits:
+            key = limit.find_key(seat)
+            if not limit.most or key is None:
+                continue
+            numbers = self._open[limit.name]
+            numbers[key] += by
+            if not numbers[key]:
+                del numbers[key]
+
+    def _refuse(self, limit: str, status: int, what: str, wait: float) -> NoReturn:
+        self.refusals[limit] += 1
+        seconds = str(max(1, math.ceil(wait)))
+        detail = f"{what}, which is the limit ({limit}); try again in {seconds} s"
+        raise Problem(status, "limit-reached", detail, headers={"retry-after": seconds})
+
+
+def _find_room(most: int) -> int:
+    """Return how many streams there may be: what is set, else what the open files of the process allow."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return most or max(1, files - _OTHER_FILES)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
