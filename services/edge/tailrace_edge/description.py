@@ -134,7 +134,7 @@ def _list_statuses(path: str, method: str) -> list[str]:
     if path in ("/readyz", "/livez"):
         return ["503"]
     if not path.startswith("/v1/{tenant}/"):
-        return []
+        return ["400"] if path == "/v1/stats" else []
     statuses = ["400", "401", "403", "503"]
     if method == "post":
         return [*statuses, "413", "429"]

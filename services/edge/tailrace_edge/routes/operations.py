@@ -14,7 +14,7 @@ from tailrace_edge.stats import collect
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/livez", summary="Is the process alive?")
+@router.get("/livez", summary="Is the process alive?", response_class=PlainTextResponse)
 async def check_alive(request: Request) -> Response:
     """Answer 200 as long as everything runs that has to; 503 means that only a restart helps."""
     if not _get_edge(request).alive:
@@ -22,7 +22,7 @@ async def check_alive(request: Request) -> Response:
     return PlainTextResponse("alive\n")
 
 
-@router.get("/readyz", summary="May new clients come?")
+@router.get("/readyz", summary="May new clients come?", response_class=PlainTextResponse)
 async def check_ready(request: Request) -> Response:
     """Answer 200 once the head of the log is reached, until the edge drains or the broker is away for long."""
     reason = _get_edge(request).explain_unready()
@@ -31,7 +31,7 @@ async def check_ready(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-@router.get("/metrics", summary="Metrics for Prometheus")
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
 async def read_metrics(request: Request) -> Response:
     """Return all metrics in Prometheus' text format."""
     return Response(metrics.render(request.app.state.registry), media_type=metrics.MEDIA_TYPE)
