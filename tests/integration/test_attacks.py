@@ -306,6 +306,12 @@ async def test_cookie_of_our_own_pages_is_taken(guarded: EdgeProcess, origin: st
         headers["origin"] = guarded.url if origin == "own" else origin
     async with open_guarded(guarded, "topic=users.alice.x", headers) as stream:
         assert stream.status == 200
+        assert stream.headers.get("access-control-allow-credentials") == ("true" if origin == PAGE else None)
+    listed = await call(guarded, "/v1/acme/topics?match=news.*", headers=headers)
+    assert listed.status_code == 200
+    if origin == PAGE:
+        assert listed.headers["access-control-allow-origin"] == PAGE
+        assert listed.headers["access-control-allow-credentials"] == "true"
 
 
 async def get_ticket(edge: EdgeProcess, **wish: Any) -> str:

@@ -175,6 +175,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def takes_cookies(self) -> bool:
+        """Whether pages of the other origins may send the cookie that carries a token."""
+        return bool(self.auth_cookie) and "*" not in self.cors_origins
+
+    @property
     def limits(self) -> Limits:
         """The engine's part of it."""
         return Limits(

@@ -218,7 +218,10 @@ class StreamRoute:
         allowed = self._edge.settings.cors_origins
         if origin is None or not ("*" in allowed or origin in allowed):
             return {}
-        return {"access-control-allow-origin": "*" if "*" in allowed else origin, "vary": "origin"}
+        if "*" in allowed:
+            return {"access-control-allow-origin": "*", "vary": "origin"}
+        credentials = {"access-control-allow-credentials": "true"} if self._edge.settings.takes_cookies else {}
+        return {"access-control-allow-origin": origin, "vary": "origin", **credentials}
 
     def _encode_head(self, scope: Scope, form: Format) -> bytes:
         lines = [b"HTTP/1.1 200 OK", b"date: " + formatdate(usegmt=True).encode()]
