@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up what the tests need from outside of .venv: curl, Chromium and a C compiler. `make test` calls it first.
+# Sets up what the tests need from outside of .venv: curl, Chromium, a C compiler and Prometheus. `make test` calls it first.
 # Node needs nothing: the wheel of playwright brings one along.
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,13 +11,15 @@ list_missing() {
         printf ' chromium'
     # For the load generator. Without libc's headers a compiler is of no use.
     command -v gcc >/dev/null || printf ' gcc libc6-dev'
+    command -v prometheus >/dev/null || printf ' prometheus'
 }
 
 install_missing() {
     mkdir -p build
     echo "setup: installing$1 with apt-get, for the tests (a minute or two; log in $log)"
     # shellcheck disable=SC2086 # one word a package
-    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y $1; } >"$log" 2>&1 </dev/null; then
+    # RUNLEVEL: what is installed is not started as a service.
+    if ! { apt-get update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y $1; } >"$log" 2>&1 </dev/null; then
         tail -n 20 "$log" >&2
         echo "setup: apt-get failed; these are its last lines, the others are in $log" >&2
     fi
@@ -34,6 +36,7 @@ for program in $missing; do
     curl) tests=tests/conformance/test_curl.py ;;
     chromium) tests=tests/browser ;;
     gcc) tests=tests/loadtest ;;
+    prometheus) tests=tests/k8s/test_monitoring.py ;;
     *) continue ;;
     esac
     case ${CI:-} in

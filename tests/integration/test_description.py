@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from integration.test_attacks import SECRET, sign
@@ -29,7 +30,7 @@ def fuzz(edge: EdgeProcess, folder: Path, *options: str) -> str:
 
 @pytest.mark.parametrize("auth", ["none", "jwt"])
 async def test_answers_are_those_that_are_described(broker: Broker, tmp_path: Path, auth: str) -> None:
-    settings = {"auth": "jwt", "jwt_secret": SECRET, "jwt_audience": "*"} if auth == "jwt" else {}
+    settings: dict[str, Any] = {"auth": "jwt", "jwt_secret": SECRET, "jwt_audience": "*"} if auth == "jwt" else {}
     async with EdgeProcess(broker.url, tmp_path / "edge", **settings) as edge:
         options = []
         if auth == "jwt":

@@ -146,10 +146,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_servers(self) -> Self:
-        for number, server in enumerate(self.nats_url.split(","), 1):
-            if not _is_server(server.strip()):
-                # It is not shown, since it may hold a password.
-                raise SetupError(f"server {number} in nats_url is not of the form nats://host:port, or tls://host:port")
+        for name, url in (("nats_url", self.nats_url), ("publish_nats_url", self.publish_nats_url)):
+            servers = url.split(",") if url or name == "nats_url" else []
+            for number, server in enumerate(servers, 1):
+                if not _is_server(server.strip()):
+                    # It is not shown, since it may hold a password.
+                    raise SetupError(
+                        f"server {number} in {name} is not of the form nats://host:port, or tls://host:port"
+                    )
         return self
 
     @model_validator(mode="after")
