@@ -4,7 +4,7 @@ import pytest
 from cli.command import Run
 from support.broker import pick_ports
 
-COMMANDS = ["up", "broker", "init", "edge", "publish", "tail", "jobs", "token"]
+COMMANDS = ["up", "broker", "init", "edge", "publish", "tail", "jobs", "top", "token"]
 
 
 def test_help_lists_every_command_and_how_to_begin(run: Run) -> None:
@@ -37,6 +37,7 @@ def test_the_version_is_told(run: Run) -> None:
         (["init", "--max-age", "soon"], "--max-age"),
         (["init", "--max-bytes", "0"], "--max-bytes"),
         (["broker", "--port", "http"], "--port"),
+        (["top", "--every", "0"], "--every"),
     ],
 )
 def test_what_is_not_understood_exits_2(run: Run, arguments: list[str], said: str) -> None:
@@ -61,6 +62,8 @@ def test_what_is_not_understood_exits_2(run: Run, arguments: list[str], said: st
         (["tail", "a", "--types", "a,B"], "not an event type"),
         (["tail", "a", "--url", "nats://x"], "not the URL of an edge"),
         (["jobs", "--once", "--url", "{free}"], "start one with tailrace up"),
+        (["top", "--once", "--url", "{free}"], "start one with tailrace up"),
+        (["top", "--url", "nats://x"], "not the URL of an edge"),
         (["init", "--nats", "nats://127.0.0.1:{port}"], "no broker answers"),
         (["publish", "a", "1", "--timeout", "0.5", "--nats", "nats://127.0.0.1:{port}"], "--nats"),
         (["broker", "--port", "{port}", "--store", "/dev/null/x"], "/dev/null"),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tailrace_cli.commands import broker, edge, init, jobs, publish, tail, token, up
+from tailrace_cli.commands import broker, edge, init, jobs, publish, tail, token, top, up
 from tailrace_cli.mistakes import explain_mistakes
 
 _HELP = """Durable event fan-out: producers write to NATS JetStream, edges stream to every browser and service.
@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for module in (up, broker, init, edge, publish, tail, jobs, token):
+for module in (up, broker, init, edge, publish, tail, jobs, top, token):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 
 
