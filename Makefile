@@ -49,10 +49,13 @@ EVENTS ?= 300000
 faults: setup  ## Kill edges and brokers under a longer load: make faults EVENTS=1000000
 	$(BIN)/pytest tests/integration/test_faults.py --fault-events $(EVENTS) --timeout 0
 
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+OURS := $(foreach p,protocol producer client cli edge demo,--no-emit-package tailrace-$(p))
 lock:  ## Pin and hash every requirement anew (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  $(addsuffix /pyproject.toml,$(PACKAGES)) --group dev \
-	  $(foreach p,protocol producer client cli edge demo,--no-emit-package tailrace-$(p)) --quiet -o requirements.txt
+	$(COMPILE) $(addsuffix /pyproject.toml,$(PACKAGES)) --group dev $(OURS) -o requirements.txt
+	$(COMPILE) -c requirements.txt docker/build-requirements.in -o docker/build-requirements.txt
+	$(COMPILE) -c requirements.txt libs/protocol/pyproject.toml services/edge/pyproject.toml $(OURS) -o docker/edge-requirements.txt
+	$(COMPILE) -c requirements.txt $(addsuffix /pyproject.toml,$(PACKAGES)) docker/loadtest-requirements.in $(OURS) -o docker/demo-requirements.txt
 
 clean:  ## Remove everything that was made here
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis build
