@@ -34,7 +34,6 @@ class Client:
     Attributes:
         record: what came.
         session: the policy: when to connect, where to go on, how long to wait.
-        reopened: whether the stream was open before.
     """
 
     def __init__(
@@ -70,13 +69,11 @@ class Client:
             format_selection(patterns, start),
             backoff=backoff,
         )
-        self.reopened = False
         self._clock = clock
         self._decoder = SseDecoder()
 
     def connect(self) -> StreamRequest:
         """Begin an attempt, and return what to GET."""
-        self.reopened = bool(self.record.entries) or self.record.begin is not None
         self._decoder = SseDecoder()
         return self.session.connect()
 

@@ -110,7 +110,13 @@ class StreamRoute:
         if transport is None:
             leave()
             return True
-        connection = SocketConnection(transport, self._edge.pump, self._edge.settings.send_buffer)
+        try:
+            connection = SocketConnection(transport, self._edge.pump, self._edge.settings.send_buffer)
+        except OSError:
+            # The socket died in between; nobody would call `leave` at its end.
+            leave()
+            transport.abort()
+            return True
         subscriber = Subscriber(connection, expires=self._edge.choose_expiry(), lease=lease)
         connection.serve(subscriber, leave)
         self._attach(subscriber, connection, interest, beginning, self._encode_head(scope, interest.form))
@@ -148,8 +154,8 @@ class StreamRoute:
     ) -> None:
         connection = AsgiConnection(self._edge.pump, send)
         subscriber = Subscriber(connection, expires=self._edge.choose_expiry(), lease=lease)
-        self._attach(subscriber, connection, interest, beginning)
         try:
+            self._attach(subscriber, connection, interest, beginning)
             headers = self._headers(scope, interest.form)
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await connection.run(subscriber, receive)
