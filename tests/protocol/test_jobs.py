@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from tailrace_protocol.errors import InvalidTopic
 from tailrace_protocol.events import TERMINAL_TYPES
-from tailrace_protocol.jobs import JobError, JobState, JobStatus, JobWarning, format_job_topic
+from tailrace_protocol.jobs import JobError, JobState, JobStatus, JobStep, JobWarning, StepStatus, format_job_topic
 from tailrace_protocol.topics import check_topic
 
 TIME = datetime(2026, 1, 31, tzinfo=UTC)
@@ -31,6 +31,7 @@ def test_a_whole_state_is_written_and_read() -> None:
         rate=1.5,
         eta=4.7,
         step="parse",
+        steps=[JobStep("read", StepStatus.COMPLETE, 2, 100.0, "jobs.import-42-read")],
         message="row 3",
         warnings=[JobWarning("row 2 is empty", TIME, {"row": 2})],
         warned=1,
@@ -40,6 +41,10 @@ def test_a_whole_state_is_written_and_read() -> None:
         started=TIME,
         updated=TIME,
         ended=TIME,
+        attempt=2,
+        parent="jobs.night",
+        cancelling=True,
+        lease=30.0,
     )
 
     assert msgspec.json.decode(msgspec.json.encode(state), type=JobState) == state

@@ -8,11 +8,18 @@ import msgspec
 
 from tailrace_protocol.topics import check_topic, quote_token
 
+LEASE_HEADER = "Tailrace-Lease"
+"""On events of jobs that have a lease, which it holds in seconds, so that edges need not look into every event."""
+
 
 class JobStatus(StrEnum):
     """What a job is doing."""
 
     RUNNING = "running"
+    RETRYING = "retrying"
+    """An attempt failed, and another one is to come."""
+    WORKER_LOST = "worker_lost"
+    """Nothing was heard from its worker for as long as its lease runs. It may come back."""
     COMPLETE = "complete"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -20,7 +27,36 @@ class JobStatus(StrEnum):
     @property
     def terminal(self) -> bool:
         """Whether the job has ended."""
-        return self is not JobStatus.RUNNING
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({JobStatus.COMPLETE, JobStatus.FAILED, JobStatus.CANCELLED})
+
+
+class StepStatus(StrEnum):
+    """What a step of a job is doing."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class JobStep(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of a job.
+
+    Attributes:
+        name: for people to read.
+        status: what it is doing.
+        weight: its share of the job, beside those of the other steps.
+        percent: 0 to 100; None while nobody knows.
+        job: the topic of the job that does it, if a job of its own does.
+    """
+
+    name: str
+    status: StepStatus
+    weight: float = 1
+    percent: float | None = None
+    job: str | None = None
 
 
 class JobWarning(msgspec.Struct, frozen=True):
@@ -53,6 +89,7 @@ class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
         rate: units a second, smoothed.
         eta: seconds until it is done, as far as the rate tells.
         step: the name of what it is at.
+        steps: those that were begun, in their order; the newest 50.
         message: the newest word about it.
         warnings: the newest 20.
         warned: how many warnings there were.
@@ -62,6 +99,11 @@ class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
         started: when it began.
         updated: when this state was taken.
         ended: when it ended.
+        attempt: 1 at first, one more with each retry.
+        parent: the topic of the job that this one is a part of.
+        cancelling: it was asked to cancel, and its worker has heard that.
+        lease: seconds after `updated` within which the worker will be heard of again, whatever happens; after
+            that it is lost. None if nobody renews it.
     """
 
     id: str
@@ -75,6 +117,7 @@ class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
     rate: float | None = None
     eta: float | None = None
     step: str | None = None
+    steps: list[JobStep] = []
     message: str | None = None
     warnings: list[JobWarning] = []
     warned: int = 0
@@ -84,6 +127,10 @@ class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
     started: datetime | None = None
     updated: datetime | None = None
     ended: datetime | None = None
+    attempt: int = 1
+    parent: str | None = None
+    cancelling: bool = False
+    lease: float | None = None
 
 
 def format_job_topic(job: str, user: str | None = None) -> str:
