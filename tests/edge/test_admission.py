@@ -99,14 +99,34 @@ def test_published_events_are_limited_by_tenant(monkeypatch: pytest.MonkeyPatch)
     now = 100.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     limits = make_admission(publishes_per_second=10)
-    limits.publish("acme", 10)
-    with pytest.raises(Problem, match="publishes_per_second") as caught:
-        limits.publish("acme", 5)
+    with limits.publish("acme", 10):
+        pass
+    with pytest.raises(Problem, match="publishes_per_second") as caught, limits.publish("acme", 5):
+        pass
     assert (caught.value.status, caught.value.headers["retry-after"]) == (429, "1")
-    limits.publish("beta", 10)
+    with limits.publish("beta", 10):
+        pass
 
     now = 100.5
-    limits.publish("acme", 5)
+    with limits.publish("acme", 5):
+        pass
+
+
+def test_what_waits_for_the_broker_is_limited_for_all_together() -> None:
+    limits = make_admission(max_publishing=10)
+    with limits.publish("acme", 7):
+        with pytest.raises(Problem, match="max_publishing") as caught, limits.publish("beta", 4):
+            pass
+        assert (caught.value.status, caught.value.headers["retry-after"]) == (503, "1")
+        with limits.publish("beta", 3):
+            pass
+    assert limits.refusals["max_publishing"] == 1
+
+
+def test_a_request_larger_than_what_may_wait_is_let_in_alone() -> None:
+    limits = make_admission(max_publishing=10)
+    with limits.publish("acme", 11), pytest.raises(Problem, match="max_publishing"), limits.publish("acme", 1):
+        pass
 
 
 # Rates

@@ -14,6 +14,7 @@ import stamina
 from k8s.secured import SecuredBrokers
 from nats.aio.client import Client as Nats
 from support.edge import EdgeProcess
+from support.waiting import wait_until
 from support.watch import END, Watcher
 from tailrace_client import Client
 from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable, create_stream
@@ -47,7 +48,7 @@ def start_edge(brokers: SecuredBrokers, folder: Path, **settings: Any) -> EdgePr
 
 
 def make_producer(brokers: SecuredBrokers, tenant: str) -> Producer:
-    return Producer(brokers.url(tenant), tenant=tenant, settings=Settings(inbox_prefix=f"_INBOX_{tenant}"))
+    return Producer(brokers.url(tenant), tenant=tenant)
 
 
 class Intruder:
@@ -216,6 +217,8 @@ PUBLISHING: dict[str, list[str]] = {
         "$JS.API.STREAM.SNAPSHOT.EVENTS",
         "$JS.API.STREAM.CREATE.OTHER",
         "$JS.API.STREAM.NAMES",
+        "commands.acme.jobs.1",
+        "rollups.acme.orders.1",
         "_INBOX_acme.x",
         "_INBOX_publisher.x",
     ],
@@ -225,9 +228,10 @@ PUBLISHING: dict[str, list[str]] = {
         "$JS.API.DIRECT.GET.EVENTS",
         "$JS.API.CONSUMER.CREATE.EVENTS.spy",
         "$JS.API.STREAM.DELETE.EVENTS",
-        "$JS.API.STREAM.PURGE.EVENTS",
+        "$JS.API.STREAM.MSG.DELETE.EVENTS",
         "$JS.API.STREAM.CREATE.OTHER",
         "tailrace.stats",
+        "rollups.acme.orders.1",
         "_INBOX_acme.x",
     ],
     "admin": [
@@ -257,6 +261,10 @@ PUBLISHING: dict[str, list[str]] = {
         "$JS.API.INFO",
         "$JS.ACK.EVENTS.spy.1.1.1.1.0",
         "tailrace.stats",
+        "commands.acme.jobs.1",
+        "commands.globex.jobs.1",
+        "rollups.globex.orders.1",
+        "rollups.acme",
         "_INBOX_globex.x",
         "_INBOX_edge.x",
         "_INBOX.x",
@@ -264,10 +272,13 @@ PUBLISHING: dict[str, list[str]] = {
 }
 
 SUBSCRIBING: dict[str, list[str]] = {
-    "edge": ["events.>", "_INBOX_acme.>", "_INBOX_publisher.>", "$JS.EVENT.>", ">"],
-    "publisher": ["events.>", "_INBOX_edge.>", "tailrace.stats", "_INBOX.>", ">"],
+    "edge": ["events.>", "_INBOX_acme.>", "_INBOX_publisher.>", "$JS.EVENT.>", "commands.>", "rollups.>", ">"],
+    "publisher": ["events.>", "_INBOX_edge.>", "tailrace.stats", "commands.>", "_INBOX.>", ">"],
     "admin": ["events.>", "_INBOX_edge.>", "tailrace.stats", ">"],
-    "acme": ["events.acme.>", "events.globex.>", "_INBOX_globex.>", "_INBOX_edge.>", "_INBOX.>", "tailrace.>", ">"],
+    "acme": [
+        *("events.acme.>", "events.globex.>", "_INBOX_globex.>", "_INBOX_edge.>", "_INBOX.>", "tailrace.>", ">"),
+        *("commands.globex.>", "commands.>", "rollups.>", "rollups.acme.>"),
+    ],
 }
 
 
@@ -292,7 +303,7 @@ async def test_the_proof_of_a_refusal_is_no_matter_of_course(brokers: SecuredBro
 
 
 async def test_a_producer_of_another_tenant_stores_nothing(brokers: SecuredBrokers) -> None:
-    settings = Settings(inbox_prefix="_INBOX_acme", close_timeout=0.1)
+    settings = Settings(close_timeout=0.1)
     with pytest.raises(PublishError):
         async with Producer(brokers.url("acme"), tenant="globex", settings=settings) as producer:
             await producer.publish("orders.1", 1, timeout=1)
@@ -308,14 +319,42 @@ async def test_an_edges_consumer_cannot_store_events(brokers: SecuredBrokers) ->
         assert "cycle" in json.loads(message.data)["error"]["description"]
 
 
-@pytest.mark.xfail(strict=True, reason="whoever may publish may send `Nats-Rollup: all`")
-async def test_a_producer_cannot_delete_what_others_stored(brokers: SecuredBrokers) -> None:
+@pytest.mark.parametrize("headers", [{"Nats-Rollup": "all"}, {"Nats-Rollup": "sub"}])
+async def test_a_producer_cannot_delete_what_others_stored(brokers: SecuredBrokers, headers: dict[str, str]) -> None:
     async with make_producer(brokers, "globex") as producer:
         await producer.publish("orders.1", 1)
     async with intrude(brokers, "acme") as intruder:
-        await intruder.client.request("events.acme.x", b"1", headers={"Nats-Rollup": "all"})
+        await intruder.client.request("events.acme.x", b"1")
+        answer = await intruder.client.request("events.acme.x", b"2", headers=headers)
+        assert "rollup not permitted" in json.loads(answer.data)["error"]["description"]
         state = await read_state(intruder)
-    assert state["num_subjects"] == 2
+    assert state["subjects"] == {"events.globex.orders.1": 1, "events.acme.x": 1}
+
+
+async def test_a_roll_up_stays_inside_its_tenant(brokers: SecuredBrokers, tmp_path: Path) -> None:
+    async with start_edge(brokers, tmp_path / "edge"), intrude(brokers, "acme") as intruder:
+        async with make_producer(brokers, "globex") as producer:
+            await producer.publish_many(("x", number) for number in range(3))
+        for number in range(3):
+            await intruder.client.request("events.acme.x", str(number).encode())
+        await intruder.client.publish("rollups.acme.x", b'{"sequence": 1000}')
+
+        async def purged() -> bool:
+            return "events.acme.x" not in (await read_state(intruder))["subjects"]
+
+        await wait_until(purged)
+        assert (await read_state(intruder))["subjects"] == {"events.globex.x": 3}
+
+
+async def test_a_worker_answers_whom_it_was_asked_by_and_nobody_else(brokers: SecuredBrokers) -> None:
+    async with intrude(brokers, "acme") as worker, intrude(brokers, "publisher") as edge:
+        commands = await worker.client.subscribe("commands.acme.>")
+        await worker.client.flush()
+        asking = asyncio.create_task(edge.client.request("commands.acme.jobs.1", b"cancel", timeout=10))
+        command = await commands.next_msg(10)
+        await command.respond(b"taken")
+        assert (await asking).data == b"taken"
+        assert await worker.is_refused_to_publish(command.reply)
 
 
 async def test_a_producer_sees_the_names_of_all_topics_but_no_events(brokers: SecuredBrokers) -> None:

@@ -5,7 +5,6 @@ import base64
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -68,87 +67,6 @@ async def send_raw(broker: Broker, *messages: tuple[bytes, bytes, bytes]) -> Non
     assert (await reader.readline()).startswith(b"MSG stored ")
     writer.close()
     await writer.wait_closed()
-
-
-# Publish
-
-
-async def test_publish_one(edge: EdgeProcess, broker: Broker) -> None:
-    answer = await call(edge, "/v1/acme/events", method="POST", json={"topic": "a.b", "type": "log", "data": {"n": 1}})
-    assert answer.status_code == 201
-    assert answer.headers["content-type"] == "application/json"
-    (event_id,) = answer.json()["ids"]
-    ((sequence, subject, payload),) = await read_stream(broker.url)
-    assert event_id.endswith(f"-{sequence}")
-    assert subject == "events.acme.a.b"
-    stored = json.loads(payload)
-    assert (stored["type"], stored["data"]) == ("log", {"n": 1})
-    assert stored.keys() == {"type", "time", "data"}
-
-
-async def test_publish_defaults(edge: EdgeProcess) -> None:
-    await call(edge, "/v1/acme/events", method="POST", json={"topic": "a"})
-    event = await read(edge, "/v1/acme/topics/a")
-    assert (event["type"], event["data"]) == ("message", None)
-
-
-async def test_publish_many_keeps_their_order(edge: EdgeProcess) -> None:
-    ids = await publish(edge, *((f"t.{number % 3}", number) for number in range(1000)))
-    sequences = [int(event_id.partition("-")[2]) for event_id in ids]
-    assert sequences == list(range(1, 1001))
-    events = (await read(edge, "/v1/acme/history", topic=">"))["events"]
-    assert [event["data"] for event in events] == list(range(1000))
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [{"topic": "a..b"}, {"topic": "a", "type": "Bad"}, {"topic": "a", "data": "x" * 65_536}, {"topic": "a", "x": 1}, 7],
-)
-async def test_publish_all_or_nothing(edge: EdgeProcess, broker: Broker, bad: Any) -> None:
-    answer = await call(edge, "/v1/acme/events", method="POST", json=[{"topic": "a"}, bad, {"topic": "b"}])
-    assert answer.status_code in (400, 413)
-    assert await read_stream(broker.url) == []
-
-
-async def test_an_idempotency_key_stores_once(edge: EdgeProcess, broker: Broker) -> None:
-    body = [{"topic": "a", "data": number} for number in range(3)]
-
-    async def send(key: str, tenant: str = "acme", part: Sequence[Any] = body) -> list[str]:
-        answer = await call(
-            edge, f"/v1/{tenant}/events", method="POST", json=list(part), headers={"idempotency-key": key}
-        )
-        ids: list[str] = answer.json()["ids"]
-        return ids
-
-    first = await send("k")
-    assert await send("k") == first
-    single = await send("s", part=body[:1])
-    assert await send("s", part=body[:1]) == single
-    others = [await send("l"), await send("k", "acme2"), await send("k:0"), await send("s", "acme2", body[:1])]
-    assert len({*first, *single, *chain(*others)}) == 14
-    assert len(await read_stream(broker.url)) == 14
-
-
-async def test_publish_without_the_broker(edge: EdgeProcess, broker: Broker) -> None:
-    """A service is told to come back, and nothing is an error of the edge."""
-    broker.suspend()
-    for body in ({"topic": "a"}, [{"topic": "a"}, {"topic": "b"}]):
-        answer = await call(edge, "/v1/acme/events", method="POST", json=body)
-        assert (answer.status_code, answer.json()["type"]) == (503, "urn:tailrace:problem:broker-unavailable")
-        assert answer.headers["retry-after"] == "2"
-    broker.resume()
-    assert edge.find_errors() == []
-
-
-async def test_publish_into_a_full_log(bare_broker: Broker, tmp_path: Path) -> None:
-    await create_stream(bare_broker.url)
-    async with EdgeProcess(bare_broker.url, tmp_path / "edge") as edge:
-        async with await connect(bare_broker.url) as client:
-            config = (await request(client, "STREAM.INFO.EVENTS"))["config"]
-            await request(client, "STREAM.UPDATE.EVENTS", config | {"discard": "new", "max_msgs": 1})
-        answer = await call(edge, "/v1/acme/events", method="POST", json=[{"topic": "a"}, {"topic": "b"}])
-        assert (answer.status_code, answer.json()["type"]) == (503, "urn:tailrace:problem:broker-refused")
-        assert edge.find_errors() == []
 
 
 # Topics
@@ -655,6 +573,7 @@ async def test_openapi(edge: EdgeProcess) -> None:
         ("get", "/v1/{tenant}/jobs"),
         ("get", "/v1/{tenant}/jobs/{job}"),
         ("delete", "/v1/{tenant}/jobs/{job}"),
+        ("post", "/v1/{tenant}/jobs/{job}/cancel"),
         ("get", "/v1/stats"),
         ("get", "/livez"),
         ("get", "/readyz"),

@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from nats.js.errors import ServerError
 from support.broker import Broker, connect, create_stream, request
+from support.waiting import wait_until
 from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM, build_stream_config
 
 
@@ -77,15 +79,27 @@ async def test_a_second_message_with_the_same_id_is_not_stored(broker: Broker) -
     assert (first.seq, second.seq, second.duplicate) == (1, 1, True)
 
 
-async def test_a_tombstone_replaces_all_of_its_topic_and_expires(broker: Broker) -> None:
+@pytest.mark.parametrize("scope", ["sub", "all"])
+async def test_who_stores_an_event_removes_none(broker: Broker, scope: str) -> None:
     async with await connect(broker.url) as client:
         stream = client.jetstream()
-        for subject in ("events.acme.a", "events.acme.a", "events.acme.b"):
-            await stream.publish(subject, b"1")
-        await stream.publish("events.acme.a", b"gone", headers={"Nats-Rollup": "sub", "Nats-TTL": "1h"})
+        await stream.publish("events.acme.a", b"1")
+        with pytest.raises(ServerError, match="rollup not permitted"):
+            await stream.publish("events.acme.a", b"gone", headers={"Nats-Rollup": scope})
         info = await request(client, f"STREAM.INFO.{STREAM}", {"subjects_filter": ">"})
 
-    assert info["state"]["subjects"] == {"events.acme.a": 1, "events.acme.b": 1}
+    assert info["state"]["subjects"] == {"events.acme.a": 1}
+
+
+async def test_a_message_may_say_how_long_it_is_kept(broker: Broker) -> None:
+    async with await connect(broker.url) as client:
+        await client.jetstream().publish("events.acme.a", b"soon gone", headers={"Nats-TTL": "1s"})
+
+        async def empty() -> bool:
+            messages: int = (await request(client, f"STREAM.INFO.{STREAM}"))["state"]["messages"]
+            return messages == 0
+
+        await wait_until(empty)
 
 
 async def test_messages_of_others_pass_up_to_1_mib(broker: Broker) -> None:

@@ -101,7 +101,7 @@ class Stream:
         self._find_first()
 
     def delete_path(self, path: str) -> None:
-        """Delete a topic, as a tombstone with `Nats-Rollup: sub` does."""
+        """Delete a topic, as a tombstone and the purge after it do."""
         for message in self.stored(0):
             if message.path == path:
                 message.removed = Removal.DELETED

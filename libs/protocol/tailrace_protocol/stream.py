@@ -41,7 +41,8 @@ def build_stream_config(*, replicas: int, max_age: float, max_bytes: int = -1) -
         "duplicate_window": int(min(DUPLICATE_WINDOW, max_age or DUPLICATE_WINDOW) * _NANOSECONDS),
         "allow_direct": True,
         "allow_msg_ttl": True,
-        "allow_rollup_hdrs": True,
+        # Whoever may store on one subject could empty the whole stream with `Nats-Rollup: all`.
+        "allow_rollup_hdrs": False,
     }
 
 

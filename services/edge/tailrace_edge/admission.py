@@ -9,13 +9,14 @@ import math
 import resource
 import time
 from collections import Counter
+from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from tailrace_edge.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from starlette.types import Scope
 
@@ -92,7 +93,7 @@ class _Limit(NamedTuple):
     whose: str
 
 
-_RATES = ("connects_per_second", "publishes_per_second")
+_OTHERS = ("connects_per_second", "publishes_per_second", "max_publishing")
 
 _OTHER_FILES = 500
 """Files and sockets that are no streams: requests, the broker, logs."""
@@ -138,7 +139,9 @@ class Admission:
         self._open: dict[str, Counter[str]] = {limit.name: Counter() for limit in self._limits}
         self._connects = Rate(settings.connects_per_second)
         self._publishes = Rate(settings.publishes_per_second)
-        self.refusals: Counter[str] = Counter(dict.fromkeys((*self._open, *_RATES), 0))
+        self._most_under_way = settings.max_publishing
+        self._under_way = 0
+        self.refusals: Counter[str] = Counter(dict.fromkeys((*self._open, *_OTHERS), 0))
 
     def enter(self, seat: Seat) -> None:
         """Let a stream in; `leave` has to be called at its end.
@@ -159,15 +162,24 @@ class Admission:
         """Learn that a stream has ended."""
         self._count(seat, -1)
 
-    def publish(self, tenant: str, events: int) -> None:
-        """Let events be published.
+    @contextmanager
+    def publish(self, tenant: str, events: int) -> Iterator[None]:
+        """Let events be published, which are under way until the context is left.
 
         Raises:
-            Problem: 429 with `Retry-After`.
+            Problem: 429, or 503 where the broker takes them more slowly than they come, with `Retry-After`.
         """
+        # One request is let in always: it may be larger than all that may be under way.
+        if self._under_way and self._under_way + events > self._most_under_way:
+            self._refuse("max_publishing", 503, f"{self._under_way:,} events wait for the broker here", 1.0)
         wait = self._publishes.take(tenant, events, time.monotonic())
         if wait:
             self._refuse("publishes_per_second", 429, "this tenant publishes no more events a second here", wait)
+        self._under_way += events
+        try:
+            yield
+        finally:
+            self._under_way -= events
 
     def find_address(self, scope: Scope) -> str:
         """Return the address of a request's client.

@@ -83,6 +83,11 @@ _PUBLICATION: dict[str, Any] = {
         "topic": {"type": "string", "maxLength": MAX_BYTES},
         "type": {"type": "string", "default": MESSAGE},
         "data": {"description": "Any JSON."},
+        "id": {
+            "type": "string",
+            "description": "Your own; a second event with it is not stored.",
+            "pattern": "^[!-~]{1,128}$",
+        },
     },
 }
 
@@ -123,6 +128,7 @@ _ANSWERS = {
     "403": _problem(_FORBIDDEN),
     "429": _problem(_LIMITED),
     "404": _problem("There is no such topic or job, or it was deleted."),
+    "409": _problem("The job has ended, or no worker answers for it."),
     "410": _problem("The id is of another stream, or ahead of this one."),
     "413": _problem("The event or the body is too large."),
     "503": _problem("The broker does not answer; come back after `Retry-After` seconds."),
@@ -136,6 +142,8 @@ def _list_statuses(path: str, method: str) -> list[str]:
     if not path.startswith("/v1/{tenant}/"):
         return ["400"] if path == "/v1/stats" else []
     statuses = ["400", "401", "403", "503"]
+    if path.endswith("/cancel"):
+        return [*statuses, "404", "409"]
     if method == "post":
         return [*statuses, "413", "429"]
     if path.endswith("/history"):

@@ -14,9 +14,11 @@ from tailrace_edge.follower import Follow, Follower
 from tailrace_edge.jetstream import JetStream
 from tailrace_edge.pump import Pump
 from tailrace_edge.replay import Replay
+from tailrace_edge.rollups import RollUps
 from tailrace_edge.settings import Settings
 from tailrace_edge.snapshot import Snapshots
 from tailrace_edge.stats import Stats
+from tailrace_edge.workers import Workers
 
 _CANCEL_AGAIN = 0.02
 """Seconds after which a task that did not hear that it is cancelled is told again."""
@@ -37,6 +39,8 @@ class Edge:
         stats: of this edge and of the others.
         admission: keeps the limits.
         guard: lets requests in.
+        rollups: removes what later events have taken the place of.
+        workers: watches the leases of running jobs.
         draining: it was told to stop.
     """
 
@@ -52,6 +56,8 @@ class Edge:
         self.stats = Stats(self)
         self.admission = Admission(settings)
         self.guard = make_guard(settings)
+        self.rollups = RollUps(self.jetstream)
+        self.workers = Workers(self.jetstream, self.follower, self.snapshots)
         self.draining = False
         self._replay = Replay(self.jetstream, self.pump, concurrency=settings.replay_concurrency)
         self._tasks: list[asyncio.Task[None]] = []
@@ -61,7 +67,7 @@ class Edge:
         self.pump.start()
         self._tasks.append(asyncio.create_task(self._run(), name="edge"))
         if self._writer is not None:
-            self._tasks.append(asyncio.create_task(_hold(self._writer), name="writer"))
+            self._tasks.append(asyncio.create_task(self._write(self._writer), name="writer"))
 
     async def stop(self) -> None:
         """End everything. Streams that are still open are cut off."""
@@ -118,14 +124,16 @@ class Edge:
                 group.create_task(self.follower.run(), name="follower")
                 group.create_task(self._replay.run(), name="replay")
                 group.create_task(self.stats.answer(), name="stats")
+                group.create_task(self.workers.watch(), name="workers")
+                if self._writer is None:
+                    group.create_task(self.rollups.answer(), name="rollups")
                 await self.guard.warm()
         except Exception:
             # The liveness probe tells of it, and the edge is restarted.
             _log.exception("edge failed")
             raise
 
-
-async def _hold(writer: JetStream) -> None:
-    """Connect, however long that takes, while the edge runs; without this connection it streams all the same."""
-    await writer.connect()
-    await asyncio.Event().wait()
+    async def _write(self, writer: JetStream) -> None:
+        """Connect, however long that takes, while the edge runs; without this connection it streams all the same."""
+        await writer.connect()
+        await self.rollups.answer()

@@ -8,7 +8,7 @@ bridge the time.
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
@@ -94,12 +94,17 @@ class Follower:
         self._moved_at = 0.0
         self._explaining: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._on_entries: list[Callable[[Sequence[Entry]], None]] = []
         jetstream.on_reconnect(self._broken.set)
 
     @property
     def ready(self) -> bool:
         """Whether the head of the log has been reached once."""
         return self._reached_head
+
+    def on_entries(self, callback: Callable[[Sequence[Entry]], None]) -> None:
+        """Have `callback` called with all that is read, after the sink took it."""
+        self._on_entries.append(callback)
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -368,6 +373,8 @@ class Follower:
         if self._consumption is not None:
             self._consumption.next = max(self._consumption.next, self._next)
         self._sink.append(entries)
+        for callback in self._on_entries:
+            callback(entries)
 
     def _reach_head(self) -> None:
         if not self._reached_head:

@@ -16,6 +16,8 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeoutError
 from tailrace_protocol.errors import TailraceError
 from tailrace_protocol.positions import derive_epoch
 from tailrace_protocol.stream import GENERATION_KEY, STREAM, build_stream_config
@@ -166,12 +168,18 @@ class JetStream:
 
     # Messages
 
-    async def listen(self, receiver: Receiver, subject: str | None = None) -> Listening:
-        """Have all messages on a subject, a new inbox by default, go to `receiver`."""
+    async def listen(self, receiver: Receiver, subject: str | None = None, *, queue: str = "") -> Listening:
+        """Have all messages on a subject, a new inbox by default, go to `receiver`.
+
+        Args:
+            receiver: takes them.
+            subject: or pattern.
+            queue: a group, of whose members one gets each message.
+        """
         if self._parser is None:
             raise JetStreamUnavailable("there is no connection to the broker yet")
         try:
-            subscription = await self._client.subscribe(subject or self._client.new_inbox(), cb=_ignore)
+            subscription = await self._client.subscribe(subject or self._client.new_inbox(), queue, _ignore)
         except NatsError as error:
             raise JetStreamUnavailable(f"subscribing failed: {error}") from error
         self._parser.receivers[subscription._id] = receiver  # noqa: SLF001 - nats-py names the id nowhere else
@@ -183,6 +191,21 @@ class JetStream:
             await self._client.publish(subject, payload, reply=reply)
         except NatsError as error:
             raise JetStreamUnavailable(f"publishing failed: {error}") from error
+
+    async def ask(self, subject: str, payload: bytes, *, timeout: float) -> bytes | None:
+        """Return the answer to a plain NATS request, asked as the writer; None if nobody answered.
+
+        Raises:
+            JetStreamUnavailable: there is no connection.
+        """
+        if self._writer is not self:
+            return await self._writer.ask(subject, payload, timeout=timeout)
+        try:
+            return (await self._client.request(subject, payload, timeout=timeout)).data
+        except (NoRespondersError, NatsTimeoutError):
+            return None
+        except (NatsError, OSError) as error:
+            raise JetStreamUnavailable(f"asking failed: {_describe(error)}") from error
 
     def new_name(self, kind: str) -> str:
         """Return a name for a consumer that no other one had."""
@@ -232,6 +255,20 @@ class JetStream:
         last = state["last_seq"]
         first = max(1, min(state["first_seq"], last + 1))
         return StreamState(info["created"], generation, first, last, config, asked_at)
+
+    @property
+    def writer(self) -> JetStream:
+        """The connection whose user may change the log."""
+        return self._writer
+
+    async def purge(self, subject: str, before: int) -> None:
+        """Remove the messages of a subject that are older than a sequence.
+
+        Raises:
+            JetStreamUnavailable: they are not known to be gone.
+            JetStreamError: the stream refused it.
+        """
+        await self._writer.request(f"STREAM.PURGE.{STREAM}", {"filter": subject, "seq": before}, timeout=CREATE_TIMEOUT)
 
     async def raise_generation(self, state: StreamState) -> None:
         """Give the log a new epoch, since its sequence went back."""

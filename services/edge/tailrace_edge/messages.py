@@ -3,12 +3,16 @@
 from datetime import datetime
 
 import msgspec
+from tailrace_protocol.commands import ROLLUP_HEADER
+from tailrace_protocol.jobs import LEASE_HEADER
 from tailrace_protocol.topics import SUBJECT_PREFIX
 
 from tailrace_edge.engine.entry import Entry
 
 _MARKER = b"Nats-Marker-Reason:"
-_ROLLUP = b"\r\nNats-Rollup: sub\r\n"
+_ROLLUP = b"\r\n%b: sub\r\n" % ROLLUP_HEADER.encode()
+_LEASE = LEASE_HEADER.encode()
+_LONGEST_LEASE = 86400.0
 _PREFIX = len(SUBJECT_PREFIX)
 
 
@@ -69,7 +73,18 @@ def make_entry(
     if header and _MARKER in header:
         return None
     path = subject[_PREFIX:].decode(errors="replace")
-    return Entry(epoch, sequence, path, payload, stored_at, rollup=_ROLLUP in header)
+    if not header:
+        return Entry(epoch, sequence, path, payload, stored_at)
+    return Entry(epoch, sequence, path, payload, stored_at, _ROLLUP in header, _read_lease(header))
+
+
+def _read_lease(header: bytes) -> float:
+    value = find_header(header, _LEASE) if _LEASE in header else None
+    try:
+        seconds = float(value or 0)
+    except ValueError:
+        return 0.0
+    return seconds if 0 < seconds <= _LONGEST_LEASE else 0.0
 
 
 def parse_time(text: bytes) -> int:

@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     publishes_per_second: Annotated[
         Annotated[float, Field(ge=0)], Field(description="Events over HTTP, of one tenant; 0 for no limit.")
     ] = 0.0
+    max_publishing: Annotated[Count, Field(description="Events over HTTP that wait for the broker at a time.")] = 10_000
     trusted_proxies: Annotated[
         tuple[str, ...],
         NoDecode,

@@ -41,7 +41,7 @@ def test_a_topic_is_covered_if_a_pattern_matches_it(granted: list[str], topic: s
 
 
 def test_nothing_is_granted_by_default() -> None:
-    assert Rights() == ((), (), ())
+    assert Rights() == ((), (), (), ())
     assert not covers((), "a")
 
 

@@ -35,6 +35,7 @@ def command(
     subscribe: Annotated[Patterns, typer.Option(metavar="PATTERN", help="What may be followed and read.")] = None,
     publish: Annotated[Patterns, typer.Option(metavar="PATTERN", help="What may be published to.")] = None,
     delete: Annotated[Patterns, typer.Option(metavar="PATTERN", help="What may be deleted.")] = None,
+    cancel: Annotated[Patterns, typer.Option(metavar="PATTERN", help="Jobs that may be cancelled.")] = None,
     sub: Annotated[str | None, typer.Option(metavar="NAME", help="Who gets it; stands in logs and limits.")] = None,
     ttl: Annotated[float, typer.Option(min=1, max=_MAX_TTL, metavar="S", help="Seconds until it expires.")] = 3600.0,
     issuer: Annotated[
@@ -68,9 +69,9 @@ def command(
     from tailrace_edge.auth.rights import Rights  # noqa: PLC0415
     from tailrace_edge.auth.tokens import ANY_AUDIENCE, mint_token  # noqa: PLC0415
 
-    rights = Rights(tuple(subscribe or ()), tuple(publish or ()), tuple(delete or ()))
+    rights = Rights(tuple(subscribe or ()), tuple(publish or ()), tuple(delete or ()), tuple(cancel or ()))
     if not any(rights):
-        raise typer.BadParameter("the token would grant nothing: give --subscribe, --publish or --delete a pattern.")
+        raise typer.BadParameter("the token would grant nothing: give --subscribe or another right a pattern.")
     intended = _take_first(audience)
     minted = mint_token(
         _read_secret(),

@@ -34,6 +34,7 @@ class Right(StrEnum):
     SUBSCRIBE = "subscribe"
     PUBLISH = "publish"
     DELETE = "delete"
+    CANCEL = "cancel"
 
 
 class Stream(NamedTuple):

@@ -1,4 +1,4 @@
-"""Rights: the patterns that somebody may subscribe to, publish to and delete, inside one tenant."""
+"""Rights: the patterns that somebody may subscribe to, publish to, delete and cancel, inside one tenant."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,6 +12,7 @@ class Rights(NamedTuple):
     subscribe: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
+    cancel: tuple[str, ...] = ()
 
 
 def covers(granted: Iterable[str], asked: str) -> bool:

@@ -53,6 +53,7 @@ class _Grant(msgspec.Struct):
     subscribe: list[str] = msgspec.field(default_factory=list)
     publish: list[str] = msgspec.field(default_factory=list)
     delete: list[str] = msgspec.field(default_factory=list)
+    cancel: list[str] = msgspec.field(default_factory=list)
 
 
 def read_token(token: str) -> UnverifiedToken:
@@ -70,7 +71,7 @@ def read_token(token: str) -> UnverifiedToken:
 
 
 def read_grant(claims: Mapping[str, Any]) -> dict[str, Rights]:
-    """Return the tenant and the rights that the claims `tenant`, `subscribe`, `publish` and `delete` give.
+    """Return the tenant and the rights that the claims `tenant`, `subscribe`, `publish`, `delete` and `cancel` give.
 
     Raises:
         Unauthenticated: one of them cannot be. A token without `tenant` opens none.
@@ -79,7 +80,7 @@ def read_grant(claims: Mapping[str, Any]) -> dict[str, Rights]:
         return {}
     try:
         grant = msgspec.convert(claims, _Grant)
-        lists = (tuple(map(check_pattern, patterns)) for patterns in (grant.subscribe, grant.publish, grant.delete))
+        lists = (tuple(map(check_pattern, getattr(grant, right))) for right in Rights._fields)
         return {check_tenant(grant.tenant): Rights(*lists)}
     except (msgspec.ValidationError, InvalidInput) as error:
         raise _refuse(Reason.MALFORMED, f"the token grants what cannot be: {error}") from None
@@ -142,7 +143,7 @@ class Verifier:
             audience: of which `aud` names one; `*`: it is not looked at; empty: tokens must not have any.
             key_sets: that issuers publish. They are closed with the verifier.
             leeway: seconds that clocks may differ.
-            rules: what claims open; without them `tenant`, `subscribe`, `publish` and `delete` of the tokens say it.
+            rules: what claims open; without them the tokens' own (`tenant`, `subscribe`, ...) say it.
             max_remembered: verified tokens, of which the least recently used go first.
             clock: Unix seconds, for tokens that are remembered.
 

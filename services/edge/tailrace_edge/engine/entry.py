@@ -30,7 +30,8 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         path: `<tenant>.<topic>`, its subject without `events.`.
         payload: as it is stored.
         stored_at: when it was stored, nanoseconds since 1970.
-        rollup: it took the place of all earlier messages with its subject (`Nats-Rollup: sub`).
+        rollup: it took the place of all earlier messages with its subject (`Tailrace-Rollup: sub`).
+        lease: seconds within which the job it tells of will be heard of again; 0 if that is not promised.
     """
 
     epoch: str
@@ -39,6 +40,7 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     payload: bytes
     stored_at: int
     rollup: bool = False
+    lease: float = 0.0
     _event: StoredEvent | None = None
     _sse: bytes | None = None
     _line: bytes | None = None

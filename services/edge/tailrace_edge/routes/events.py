@@ -28,12 +28,22 @@ router = APIRouter(tags=["events"])
 
 
 class Publication(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One event to publish."""
+    """One event to publish.
+
+    Attributes:
+        topic: of the event.
+        type: of the event.
+        data: any JSON.
+        id: the caller's own; a second event of the tenant with it, within two minutes, is not stored again.
+    """
 
     topic: str
     type: str = MESSAGE
     data: msgspec.Raw = msgspec.Raw(b"null")
+    id: str | None = None
 
+
+_LINES = frozenset({"application/x-ndjson", "application/jsonl"})
 
 _one = msgspec.json.Decoder(Publication)
 _many = msgspec.json.Decoder(list[Publication])
@@ -53,7 +63,10 @@ _BODY: dict[str, Any] = {
                         },
                     ]
                 }
-            }
+            },
+            "application/x-ndjson": {
+                "schema": {"type": "string", "description": "An event on each line, as in application/json."}
+            },
         },
     }
 }
@@ -61,27 +74,39 @@ _BODY: dict[str, Any] = {
 
 @router.post("/v1/{tenant}/events", status_code=201, summary="Publish events", openapi_extra=_BODY)
 async def publish(tenant: str, request: Request, caller: Caller, edge: OpenEdge) -> Response:
-    """Store one event, or a list of up to 1,000, and return their `ids` in order.
+    """Store one event, or up to 1,000 as a list or as lines (NDJSON), and return their `ids` in order.
 
-    Nothing is stored unless all of them are valid. With an `Idempotency-Key`, a request that is sent again within
-    two minutes stores nothing twice.
+    Nothing is stored unless all of them are valid. With an `Idempotency-Key`, or an `id` in each event, a request that
+    is sent again within two minutes stores nothing twice, and gets the same ids. 429 and 503 say in `Retry-After` when
+    to come again.
     """
     check_tenant(tenant)
-    publications = _decode(await read_body(request, edge.settings.max_body_bytes))
+    lines = request.headers.get("content-type", "").partition(";")[0].strip().lower() in _LINES
+    publications = _decode(await read_body(request, edge.settings.max_body_bytes), lines=lines)
     caller.require(tenant, Right.PUBLISH, [check_topic(publication.topic) for publication in publications])
-    edge.admission.publish(tenant, len(publications))
-    key = request.headers.get("idempotency-key") or uuid4().hex
-    if _KEY.fullmatch(key) is None:
-        raise Problem(400, "invalid-key", "the Idempotency-Key is not 1 to 128 visible ASCII characters")
+    keys = _choose_keys(request.headers.get("idempotency-key"), publications)
     messages = [
         (
             format_subject(tenant, publication.topic),
             encode_stored(publication.type, publication.data),
-            {"Nats-Msg-Id": format_message_id(tenant, key if len(publications) == 1 else f"{key} {index}")},
+            {"Nats-Msg-Id": format_message_id(tenant, key)},
         )
-        for index, publication in enumerate(publications)
+        for publication, key in zip(publications, keys, strict=True)
     ]
-    return answer_json({"ids": await _store(edge, messages)}, 201)
+    with edge.admission.publish(tenant, len(publications)):
+        ids = await _store(edge, messages)
+    return answer_json({"ids": ids}, 201)
+
+
+def _choose_keys(key: str | None, publications: list[Publication]) -> list[str]:
+    own = [publication.id for publication in publications if publication.id is not None]
+    for chosen in own if key is None else [key, *own]:
+        if _KEY.fullmatch(chosen) is None:
+            raise Problem(400, "invalid-key", "an id or Idempotency-Key is not 1 to 128 visible ASCII characters")
+    key = key or uuid4().hex
+    # The space keeps numbered keys apart from those that callers choose.
+    numbered = [key] if len(publications) == 1 else [f"{key} {index}" for index in range(len(publications))]
+    return [publication.id or other for publication, other in zip(publications, numbered, strict=True)]
 
 
 async def _store(edge: Edge, messages: list[tuple[str, bytes, dict[str, str]]]) -> list[str]:
@@ -96,14 +121,29 @@ async def _store(edge: Edge, messages: list[tuple[str, bytes, dict[str, str]]]) 
     return ids
 
 
-def _decode(body: bytes) -> list[Publication]:
+def _decode(body: bytes, *, lines: bool) -> list[Publication]:
     try:
         body.decode()
-        publications = _many.decode(body) if body.lstrip()[:1] == b"[" else [_one.decode(body)]
+        if lines:
+            publications = _decode_lines(body)
+        else:
+            publications = _many.decode(body) if body.lstrip()[:1] == b"[" else [_one.decode(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidData(f"the body is not an event, nor a list of events: {error}") from None
+        expected = "is not an event on each line" if lines else "is not an event, nor a list of events"
+        raise InvalidData(f"the body {expected}: {error}") from None
     if not 0 < len(publications) <= MAX_EVENTS:
         raise InvalidData(f"the body has {len(publications)} events, 1 to {MAX_EVENTS} are allowed")
+    return publications
+
+
+def _decode_lines(body: bytes) -> list[Publication]:
+    publications = []
+    for number, line in enumerate(body.split(b"\n"), 1):
+        if line.strip():
+            try:
+                publications.append(_one.decode(line))
+            except msgspec.DecodeError as error:
+                raise msgspec.DecodeError(f"line {number}: {error}") from None
     return publications
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query
 from starlette.responses import Response
+from tailrace_protocol.commands import Command, CommandAnswer, CommandKind, format_command_subject
 from tailrace_protocol.jobs import JobState, JobStatus
 from tailrace_protocol.topics import quote_token
 
@@ -17,6 +18,10 @@ from tailrace_edge.routes.answers import Caller, OpenEdge, answer_json
 from tailrace_edge.routes.topics import Limit, Page, bury, find_cursor, read_page
 
 router = APIRouter(tags=["jobs"])
+
+_CANCEL = msgspec.json.encode(Command(CommandKind.CANCEL))
+_ANSWER_TIMEOUT = 2.0
+"""Seconds in which a worker has to answer; that there is none is known at once."""
 
 User = Annotated[str | None, Query(description="The jobs' owner; without it, all owners' and nobody's jobs.")]
 
@@ -63,6 +68,37 @@ async def delete_job(tenant: str, job: str, caller: Caller, edge: OpenEdge, user
     for path in logged:
         await bury(edge, tenant, path.partition(".")[2])
     return answer_json({"id": await bury(edge, tenant, entry.topic)})
+
+
+@router.post("/v1/{tenant}/jobs/{job:path}/cancel", status_code=202, summary="Ask a job's worker to cancel it")
+async def cancel_job(tenant: str, job: str, caller: Caller, edge: OpenEdge, user: User = None) -> Response:
+    """Have the worker told, and return the job's `id` and `topic` once it has heard it.
+
+    It ends the job as soon as it can, and the job's last event is `cancelled` then. 409 if the job has ended, or if no
+    worker answers.
+    """
+    caller.require(tenant, Right.CANCEL, _find_paths(tenant, quote_token(job), user))
+    entry = await _find_job(edge, tenant, job, user)
+    state = _read_state(entry)
+    if state is not None and state.status.terminal:
+        raise Problem(409, "job-ended", f"the job {job!r} has ended: {state.status}")
+    subject = format_command_subject(tenant, entry.topic)
+    answer = await edge.jetstream.ask(subject, _CANCEL, timeout=_ANSWER_TIMEOUT)
+    if answer is None or not _has_taken(answer):
+        raise Problem(
+            409,
+            "no-worker",
+            f"no worker answers for the job {job!r}: it is lost, or does not take commands; delete the job to be rid "
+            "of it",
+        )
+    return answer_json({"id": job, "topic": entry.topic}, 202)
+
+
+def _has_taken(answer: bytes) -> bool:
+    try:
+        return msgspec.json.decode(answer, type=CommandAnswer).taken
+    except msgspec.DecodeError:
+        return False
 
 
 async def _find_job(edge: Edge, tenant: str, job: str, user: str | None) -> Entry:

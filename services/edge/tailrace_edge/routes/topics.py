@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
+from tailrace_protocol.commands import ROLLUP_HEADER
 from tailrace_protocol.events import DELETED, encode_stored
 from tailrace_protocol.positions import Position
 from tailrace_protocol.tenants import check_tenant
@@ -93,8 +94,10 @@ async def read_newest(edge: Edge, tenant: str, topic: str) -> Entry:
 
 async def bury(edge: Edge, tenant: str, topic: str) -> str:
     """Put a tombstone in the place of all events of a topic, and return its id."""
-    headers = {"Nats-Rollup": "sub", "Nats-TTL": TOMBSTONE_TTL}
-    sequence = await edge.jetstream.publish_event(format_subject(tenant, topic), encode_stored(DELETED, None), headers)
+    subject = format_subject(tenant, topic)
+    headers = {ROLLUP_HEADER: "sub", "Nats-TTL": TOMBSTONE_TTL}
+    sequence = await edge.jetstream.publish_event(subject, encode_stored(DELETED, None), headers)
+    await edge.rollups.remove(subject, sequence)
     return str(Position(edge.engine.log.epoch, sequence))
 
 
