@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -37,6 +38,29 @@ def test_a_row_says_how_the_job_is() -> None:
 
     for text in ("Import", "50 %", "5/10", "2.5/s", "2.0 s", "copy", "complete after 1 min 5 s", "failed: disk full"):
         assert text in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        ({"status": JobStatus.WORKER_LOST}, "no sign of its worker"),
+        ({"status": JobStatus.RETRYING, "error": JobError("OSError", "disk full")}, "attempt 1 failed: disk full"),
+        ({"status": JobStatus.RETRYING, "attempt": 3}, "attempt 3 failed"),
+        ({"cancelling": True}, "cancelling"),
+        ({"attempt": 2}, "attempt 2"),
+    ],
+)
+def test_what_goes_wrong_is_said(change: dict[str, Any], trouble: str) -> None:
+    state = msgspec.structs.replace(RUNNING, **change)
+
+    assert f"{trouble}: copy" in render(JobTable([state]))
+    assert f"  {trouble}  copy" in format_job(state)
+
+
+def test_every_status_has_a_row() -> None:
+    states = [JobState(status.value, status, percent=None) for status in JobStatus]
+
+    assert all(status.value in render(JobTable(states)) for status in JobStatus)
 
 
 def test_the_figures_fit_a_terminal_of_80_columns() -> None:

@@ -34,10 +34,23 @@ def make_verifier(issuer: str = "", audience: str = "") -> Verifier:
 
 
 async def test_a_token_grants_what_was_asked_for(mint: Mint) -> None:
-    patterns = ["--subscribe", "users.7.>", "--subscribe", "news", "--publish", "a", "--delete", "jobs.*", "--cancel", "c.*"]
+    patterns = [
+        "--subscribe",
+        "users.7.>",
+        "--subscribe",
+        "news",
+        "--publish",
+        "a",
+        "--delete",
+        "jobs.*",
+        "--cancel",
+        "c.*",
+    ]
     principal = await make_verifier().verify(mint("--tenant", "acme", *patterns, "--sub", "7", "--ttl", "90"))
 
-    assert principal == Principal("7", {"acme": Rights(("users.7.>", "news"), ("a",), ("jobs.*",), ("c.*",))}, principal.expires)
+    assert principal == Principal(
+        "7", {"acme": Rights(("users.7.>", "news"), ("a",), ("jobs.*",), ("c.*",))}, principal.expires
+    )
     assert 0 < (principal.expires or 0) - time.time() <= 90
 
 

@@ -17,6 +17,8 @@ _WIDE = 120
 
 _STYLES = {
     JobStatus.RUNNING: "cyan",
+    JobStatus.RETRYING: "yellow",
+    JobStatus.WORKER_LOST: "yellow",
     JobStatus.COMPLETE: "green",
     JobStatus.FAILED: "red",
     JobStatus.CANCELLED: "magenta",
@@ -118,7 +120,7 @@ def format_job(state: JobState) -> str:
     if state.status.terminal:
         parts.append(_format_end(state).removeprefix(": "))
     else:
-        parts += [part for part in (_format_rate(state), state.step, state.message) if part]
+        parts += [part for part in (_format_rate(state), _format_trouble(state), state.step, state.message) if part]
         if state.eta is not None:
             parts.append(f"{format_seconds(state.eta)} left")
     return "  ".join(part for part in parts if part)
@@ -142,7 +144,8 @@ def _render_row(state: JobState, *, wide: bool, ambiguous: bool) -> list[Text | 
         total=None if state.percent is None and not state.status.terminal else 100,
         completed=100 if state.percent is None else state.percent,
         width=28 if wide else 12,
-        pulse=state.percent is None and not state.status.terminal,
+        # What nobody works on must not look alive.
+        pulse=state.percent is None and state.status is JobStatus.RUNNING,
         complete_style=style,
         finished_style=style,
     )
@@ -168,7 +171,9 @@ def _render_name(state: JobState, *, wide: bool, ambiguous: bool) -> Text:
 
 def _render_end(state: JobState, style: str) -> Text:
     if not state.status.terminal:
-        return _cut(Text(state.step or state.message or ""))
+        trouble = _format_trouble(state)
+        at = state.step or state.message or ""
+        return _cut(Text.assemble((trouble, style), ": " if trouble and at else "", at))
     end = _format_end(state)
     separator = "" if not end or end.startswith(":") else " "
     return _cut(Text(f"{state.status}{separator}{end}", style))
@@ -185,6 +190,22 @@ def _format_done(state: JobState) -> str:
 
 def _format_rate(state: JobState) -> str:
     return "" if state.rate is None else f"{state.rate:,.3g}/s" if state.rate < 100 else f"{state.rate:,.0f}/s"
+
+
+def _format_trouble(state: JobState) -> str:
+    """Return what people should know of a job that has not ended, beside how far it is."""
+    match state.status:
+        case JobStatus.WORKER_LOST:
+            return "no sign of its worker"
+        case JobStatus.RETRYING:
+            reason = f": {state.error.message}" if state.error is not None else ""
+            return f"attempt {state.attempt} failed{reason}"
+        case _ if state.cancelling:
+            return "cancelling"
+        case _ if state.attempt > 1:
+            return f"attempt {state.attempt}"
+        case _:
+            return ""
 
 
 def _format_end(state: JobState) -> str:
