@@ -74,7 +74,9 @@ async def test_an_edge_knows_of_jobs_from_before_its_start(broker: Broker, tmp_p
 
             await wait_until(lost)
             states = {job["id"]: job["status"] for job in (await read(edge, "/v1/acme/jobs"))["jobs"]}
+            metrics = (await call(edge, "/metrics")).text
     assert states == {"a.b": "worker_lost", "1": "running"}
+    assert "\ntailrace_workers_lost_total 1.0\n" in metrics
 
 
 async def read_jobs(broker: Broker) -> list[bytes]:

@@ -53,6 +53,9 @@ class EdgeCollector(Collector):
         for limit, number in self._edge.admission.refusals.items():
             refusals.add_metric([limit], number)
         yield refusals
+        yield CounterMetricFamily(
+            "tailrace_workers_lost", "Jobs whose worker this edge has called lost.", self._edge.workers.lost
+        )
 
 
 def make_registry(edge: Edge) -> CollectorRegistry:

@@ -48,7 +48,11 @@ class _Lease(NamedTuple):
 
 
 class Workers:
-    """Watches the leases of all running jobs."""
+    """Watches the leases of all running jobs.
+
+    Attributes:
+        lost: jobs whose worker this edge has called lost.
+    """
 
     def __init__(
         self,
@@ -72,7 +76,6 @@ class Workers:
         self._leases: dict[str, _Lease] = {}
         self._was_away = False
         self.lost = 0
-        """Workers that this edge has called lost."""
         follower.on_entries(self.note)
 
     def note(self, entries: Sequence[Entry]) -> None:
