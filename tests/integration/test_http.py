@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -597,6 +598,11 @@ async def test_openapi(edge: EdgeProcess) -> None:
             assert operation["summary"]
     page = await call(edge, "/docs")
     assert (page.status_code, "openapi.json" in page.text) == (200, True)
+    assert "://" not in page.text  # nothing comes from elsewhere
+    for asset, kind in re.findall(r'(?:src|href)="(docs/assets/[^"]+\.(\w+))"', page.text):
+        answer = await call(edge, f"/{asset}")
+        assert (answer.status_code, bool(answer.content)) == (200, True)
+        assert {"js": "javascript", "css": "css", "png": "png"}[kind] in answer.headers["content-type"]
 
 
 def find_references(node: Any) -> list[str]:

@@ -11,7 +11,7 @@ from tailrace_edge import metrics
 from tailrace_edge.description import DescribedApp
 from tailrace_edge.edge import Edge
 from tailrace_edge.problems import install_problems
-from tailrace_edge.routes import events, history, jobs, operations, tickets, topics
+from tailrace_edge.routes import docs, events, history, jobs, operations, tickets, topics
 from tailrace_edge.settings import Settings
 from tailrace_edge.streams import StreamRoute
 
@@ -26,7 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await edge.stop()
 
-    app = DescribedApp(title="Tailrace edge", version="0.1.0", lifespan=lifespan, redoc_url=None)
+    app = DescribedApp(title="Tailrace edge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.edge = edge
     app.state.registry = metrics.make_registry(edge)
     install_problems(app)
@@ -34,8 +34,9 @@ def create_app(settings: Settings) -> FastAPI:
     stream = Route("/v1/{tenant}/events", StreamRoute(edge))
     stream.methods = {"GET"}  # Starlette would add HEAD, and a HEAD without end helps nobody
     app.router.routes.insert(0, stream)
-    for module in (events, tickets, topics, history, jobs, operations):
+    for module in (events, tickets, topics, history, jobs, operations, docs):
         app.include_router(module.router)
+    app.mount("/docs/assets", docs.assets)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
