@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/protocol libs/producer libs/client services/edge libs/cli services/demo
 
-.PHONY: help setup demo test bench lint types check simulate faults lock clean
+.PHONY: help setup demo test bench lint types check simulate faults rolling-update lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ bench: setup  ## Measure Tailrace beside its peers: make bench ONLY=fanout, make
 EVENTS ?= 300000
 faults: setup  ## Kill edges and brokers under a longer load: make faults EVENTS=1000000
 	$(BIN)/pytest tests/integration/test_faults.py --fault-events $(EVENTS) --timeout 0
+
+rolling-update: setup  ## Roll edges behind HAProxy while 2,000 clients watch: make rolling-update CLIENTS=500
+	PYTHONPATH=loadtest $(BIN)/python -m rolling $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SHORT),--short)
 
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 OURS := $(foreach p,protocol producer client cli edge demo,--no-emit-package tailrace-$(p))

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sets up what the tests need from outside of .venv: curl, Chromium, a C compiler and Prometheus. `make test` calls it first.
+# Sets up what the tests need from outside of .venv: curl, Chromium, a C compiler, Prometheus and HAProxy. `make test`
+# calls it first.
 # Node needs nothing: the wheel of playwright brings one along.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,6 +13,8 @@ list_missing() {
     # For the load generator. Without libc's headers a compiler is of no use.
     command -v gcc >/dev/null || printf ' gcc libc6-dev'
     command -v prometheus >/dev/null || printf ' prometheus'
+    # Debian has it where only root's PATH leads.
+    command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || printf ' haproxy'
 }
 
 install_missing() {
@@ -37,6 +40,7 @@ for program in $missing; do
     chromium) tests=tests/browser ;;
     gcc) tests=tests/loadtest ;;
     prometheus) tests=tests/k8s/test_monitoring.py ;;
+    haproxy) tests=tests/loadtest/test_rolling.py ;;
     *) continue ;;
     esac
     case ${CI:-} in

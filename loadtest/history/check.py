@@ -1,5 +1,7 @@
 """The check: one client's record against the log."""
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -94,8 +96,11 @@ class _Check:
         self._position = record.begin or 0
         self._seen: set[int] = set()
         self._gaps: list[tuple[int, int]] = []
-        self._snapshot = record.start == "last" and record.begin is None
-        self._shown = 0
+
+        # Its snapshot, the newest event of each topic, which comes first
+        self._snapshot = record.shown is not None or (record.start == "last" and record.begin is None)
+        self._taken = record.begin if self._snapshot else None
+        self._shown = self._shown_before = record.shown or 0
 
     def take(self, entry: object) -> None:
         """Check the next entry."""
@@ -125,7 +130,10 @@ class _Check:
             if until is not None:
                 self._blame(Kind.LOST, until, "the client was never connected")
             return
-        wanted = self._log.select(self._record.patterns, self._begin, self._position if until is None else until)
+        wanted = [
+            *self._select_snapshot(self._begin, until),
+            *self._log.select(self._record.patterns, self._begin, self._position if until is None else until),
+        ]
         self.expected += len(wanted)
         for sequence in wanted:
             if sequence not in self._seen:
@@ -134,10 +142,14 @@ class _Check:
     def _open(self, opened: Opened) -> None:
         if self._begin is None:
             self._epoch = opened.epoch
-            self._begin = self._position = opened.sequence
+            self._start(opened.sequence)
             return
         if opened.mode is Mode.RESET:
             return  # the `reset` that follows says where it goes on
+        if self._snapshot and opened.mode is Mode.LIVE and not self._shown and self._position == self._begin:
+            # The connection broke before the snapshot's first event: the client had no id, and asked for another one.
+            self._start(opened.sequence)
+            return
         if self._snapshot and opened.sequence < self._begin:
             # The connection broke within the snapshot: behind its last event everything comes.
             self._begin = self._position = opened.sequence
@@ -153,8 +165,9 @@ class _Check:
             self._blame(Kind.DUPLICATED, sequence, "it came before")
         elif self._snapshot and self._begin is not None and sequence <= self._begin:
             self._seen.add(sequence)
-            if sequence < self._shown:
-                self._blame(Kind.DISORDERED, sequence, f"it came after {self._shown} of the snapshot")
+            if sequence <= self._shown:
+                kind = Kind.DUPLICATED if sequence == self._shown else Kind.DISORDERED
+                self._blame(kind, sequence, f"it came when the snapshot was at {self._shown}")
             self._shown = max(self._shown, sequence)
         elif self._begin is None or sequence <= self._begin:
             self._receive_early(sequence)
@@ -196,11 +209,27 @@ class _Check:
             self._blame(Kind.RESET, self._position, "this id is of the log, and not ahead of it")
         self.finish(None)
         self._epoch = reset.epoch
-        self._begin = self._position = reset.sequence
         self._seen.clear()
         self._gaps.clear()
         self._snapshot = self._record.start == "last"
-        self._shown = 0
+        self._shown = self._shown_before = 0
+        self._start(reset.sequence)
+
+    def _start(self, sequence: int) -> None:
+        self._begin = self._position = sequence
+        self._taken = sequence if self._snapshot else None
+
+    def _select_snapshot(self, begin: int, until: int | None) -> Sequence[int]:
+        """Return what the snapshot has to have brought: all of it, as far as the client has to have come."""
+        if self._taken is None:
+            return []
+        end = self._taken
+        if begin < self._taken:
+            end = begin  # it was cut short, and everything behind its last event was wanted instead
+        elif until is None and self._snapshot and self._position == begin:
+            end = self._shown
+        newest = self._log.select_newest(self._record.patterns, self._taken)
+        return newest[bisect_right(newest, self._shown_before) : bisect_right(newest, end)]
 
     def _miss(self, sequence: int) -> None:
         gap = next(((first, last) for first, last in self._gaps if first <= sequence <= last), None)

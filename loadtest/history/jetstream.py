@@ -7,6 +7,7 @@ import nats
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from tailrace_protocol.errors import InvalidInput
+from tailrace_protocol.events import DELETED, decode_stored
 from tailrace_protocol.positions import derive_epoch
 from tailrace_protocol.stream import GENERATION_KEY, STREAM
 from tailrace_protocol.topics import parse_subject
@@ -62,7 +63,8 @@ async def _read_on(client: Client, following: int) -> tuple[list[tuple[str, Stor
             pending = message.metadata.num_pending
             following = sequence + 1
             if (parsed := _parse(message.subject)) is not None:
-                messages.append((parsed[0], Stored(sequence, parsed[1])))
+                tombstone = decode_stored(message.data, 0).type == DELETED
+                messages.append((parsed[0], Stored(sequence, parsed[1], tombstone)))
     except nats.errors.TimeoutError:
         pass  # what is missing is asked for again
     finally:

@@ -14,6 +14,8 @@ class Stored(NamedTuple):
 
     sequence: int
     topic: str
+    tombstone: bool = False
+    """It says that the topic was deleted: no snapshot shows it."""
 
 
 class Log:
@@ -34,10 +36,13 @@ class Log:
                 them that it does hold do no harm.
         """
         self.epoch = epoch
-        self._stored = {event.sequence: event.topic for event in stored}
+        events = list(stored)
+        self._stored = {event.sequence: event.topic for event in events}
+        self._tombstones = {event.sequence for event in events if event.tombstone}
         self._topics = {event.sequence: event.topic for event in removed} | self._stored
         self.last = max(self._topics, default=0)
         self._by_topic: dict[str, list[int]] = {}
+        """Of each topic the sequences, in order."""
         for sequence in sorted(self._topics):
             self._by_topic.setdefault(self._topics[sequence], []).append(sequence)
         self._selected: dict[tuple[str, ...], list[int]] = {}
@@ -60,6 +65,17 @@ class Log:
             topics = [sequences for topic, sequences in self._by_topic.items() if matches(patterns, topic)]
             matching = self._selected[patterns] = list(merge(*topics))
         return matching[bisect_right(matching, after) : bisect_right(matching, until)]
+
+    def select_newest(self, patterns: tuple[str, ...], until: int) -> Sequence[int]:
+        """Return what a snapshot of the log as it was at `until` has to show, in order.
+
+        The newest event of each topic that matches, unless it is gone by now: it may have been gone by then.
+        """
+        newest = []
+        for topic, sequences in self._by_topic.items():
+            if (number := bisect_right(sequences, until)) and matches(patterns, topic):
+                newest.append(sequences[number - 1])
+        return sorted(sequence for sequence in newest if self.holds(sequence) and sequence not in self._tombstones)
 
 
 @cache

@@ -75,6 +75,7 @@ class Record(msgspec.Struct):
         start: where it asked to begin, as the query writes it.
         entries: what came, in order.
         begin: the sequence up to which everything before `entries` has been checked; None if nothing was.
+        shown: if `entries` begin within the snapshot of the log at `begin`, the sequence up to which that was shown.
     """
 
     client: str
@@ -82,14 +83,15 @@ class Record(msgspec.Struct):
     start: str = "now"
     entries: list[Entry] = msgspec.field(default_factory=list)
     begin: int | None = None
+    shown: int | None = None
 
     def take(self) -> Self:
         """Return all up to now as a record of its own, to be checked, and begin anew behind it.
 
         So that the record of a long run need not be kept in memory.
         """
-        part = type(self)(self.client, self.patterns, self.start, self.entries, self.begin)
-        self.begin = find_end(self.entries, self.begin)
+        part = type(self)(self.client, self.patterns, self.start, self.entries, self.begin, self.shown)
+        self.begin, self.shown = _find_place(part)
         self.entries = []
         return part
 
@@ -97,20 +99,34 @@ class Record(msgspec.Struct):
 def find_end(entries: list[Entry], begin: int | None = None) -> int | None:
     """Return the sequence up to which a client knows that it has missed nothing; None if it never was connected.
 
+    With `from=last` that is where the snapshot was taken, though it may still be coming.
+
     Args:
         entries: of its record.
         begin: what it knew before.
     """
-    for entry in entries:
+    return _find_place(Record("", (), entries=entries, begin=begin))[0]
+
+
+def _find_place(record: Record) -> tuple[int | None, int | None]:
+    """Return what `begin` and `shown` are behind the entries of a record."""
+    begin, shown = record.begin, record.shown
+    first = 0 if record.start == "last" else None
+    for entry in record.entries:
         match entry:
             case Restarted(sequence=sequence):
-                begin = sequence
-            case Opened(sequence=sequence) | Reached(sequence=sequence) | Received(sequence=sequence) if not (
-                isinstance(entry, Opened) and entry.mode is Mode.RESET
-            ):
-                begin = max(begin or 0, sequence)
-            case Announced(last=sequence):
-                begin = max(begin or 0, sequence)
+                begin, shown = sequence, first
+            case Opened(mode=Mode.RESET):
+                pass
+            case Opened(sequence=sequence) if begin is None or (shown == 0 and entry.mode is Mode.LIVE):
+                begin, shown = sequence, first
+            case Opened(sequence=sequence):
+                # A connection that broke within the snapshot goes on behind what was shown, with everything.
+                begin, shown = sequence if shown is not None else max(begin or 0, sequence), None
+            case Received(sequence=sequence) if shown is not None and sequence <= (begin or 0):
+                shown = max(shown, sequence)
+            case Received(sequence=sequence) | Reached(sequence=sequence) | Announced(last=sequence):
+                begin, shown = max(begin or 0, sequence), None
             case _:
                 pass
-    return begin
+    return begin, shown

@@ -1,0 +1,1 @@
+"""A rolling update under load: edges behind a real HAProxy go one by one while clients watch, and nothing is lost."""
