@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/protocol libs/producer libs/client services/edge libs/cli services/demo
 
-.PHONY: help setup demo test bench lint types check simulate faults rolling-update lock clean
+.PHONY: help setup demo test bench lint types check simulate faults rolling-update load lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ faults: setup  ## Kill edges and brokers under a longer load: make faults EVENTS
 
 rolling-update: setup  ## Roll edges behind HAProxy while 2,000 clients watch: make rolling-update CLIENTS=500
 	PYTHONPATH=loadtest $(BIN)/python -m rolling $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(SHORT),--short)
+
+load: setup  ## Load-test edges with locust: make load HOST=https://... USERS=2000 SCENARIO=deploy
+	@PYTHONPATH=loadtest $(BIN)/python loadtest/locust/run.py $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(SHAPE),--shape $(SHAPE)) $(if $(HOST),--host $(HOST)) $(if $(USERS),--users $(USERS)) $(if $(SPAWN_RATE),--spawn-rate $(SPAWN_RATE)) $(if $(TIME),--time $(TIME)) $(if $(PROCESSES),--processes $(PROCESSES)) $(ARGS)
 
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 OURS := $(foreach p,protocol producer client cli edge demo,--no-emit-package tailrace-$(p))

@@ -11,16 +11,26 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import msgspec
 import nats
 import uvloop
-from tailrace_producer import Producer, SyncProducer
+from nats.aio.msg import Msg
+from tailrace_producer import Producer, Settings, SyncProducer
+from tailrace_protocol.commands import RollUp
 from tailrace_protocol.events import encode_stored
+from tailrace_protocol.stream import STREAM
+from tailrace_protocol.texts import Token
 
 TASKS = 256
 THREADS = 16
+TEXTS = 100
+TOKEN = "token "
 
 _ENVELOPE = 87
 """Bytes that an event's type, time and number take in the log."""
+
+_HEADERS = 50
+"""Bytes of an event's headers, more or less."""
 
 _TOPICS = [f"load.{number}" for number in range(1000)]
 
@@ -97,19 +107,78 @@ async def sync_job(url: str, count: int, _size: int) -> None:
             running.update(done)
 
 
+async def text(url: str, count: int, _size: int) -> None:
+    """Write a long text token by token."""
+    async with Producer(url) as producer, producer.stream("chats.1") as out:
+        for number in range(count):
+            out.write(TOKEN)
+            if number % 1000 == 0:
+                await asyncio.sleep(0)
+
+
+async def texts(url: str, count: int, _size: int) -> None:
+    """Write many texts at a time, each by a task of its own."""
+
+    async def write(number: int) -> None:
+        async with producer.stream(f"chats.{number}") as out:
+            for _ in range(count // TEXTS):
+                out.write(TOKEN)
+                await asyncio.sleep(0)
+
+    async with Producer(url) as producer:
+        await asyncio.gather(*(write(number) for number in range(TEXTS)))
+
+
+async def sync_text(url: str, count: int, _size: int) -> None:
+    """Write a long text without an event loop."""
+    with SyncProducer(url) as producer, producer.stream("chats.2") as out:
+        for _ in range(count):
+            out.write(TOKEN)
+
+
+async def late_reader(url: str, count: int, _size: int) -> dict[str, float]:
+    """Publish each token for itself, as slow ones are, and look what who comes late has to read.
+
+    Returns:
+        How many events that were at most, and how many bytes were stored for each that would be without roll-ups.
+    """
+    rolled_up = stored = most = 0
+
+    async def purge(request: Msg) -> None:
+        nonlocal rolled_up
+        sequence = msgspec.json.decode(request.data, type=RollUp).sequence
+        message = await stream.get_msg(STREAM, sequence)
+        rolled_up += len(message.data or b"")
+        subject = request.subject.replace("rollups.", "events.", 1)
+        await stream.purge_stream(STREAM, subject=subject, seq=sequence)
+
+    settings = Settings(text_interval=0, text_batch=1)
+    async with await nats.connect(url) as client, Producer(url, settings=settings) as producer:
+        stream = client.jetstream()
+        await client.subscribe("rollups.>", cb=purge)
+        async with producer.stream("chats.3") as out:
+            for number in range(count):
+                before = await stream.stream_info(STREAM, subjects_filter="events.default.chats.3")
+                out.write(TOKEN)
+                await producer.flush()
+                most = max(most, (before.state.subjects or {}).get("events.default.chats.3", 0))
+                stored += len(encode_stored("token", Token(number * len(TOKEN), TOKEN))) + _HEADERS
+    return {"replayed": most, "log_ratio": (stored + rolled_up) / stored}
+
+
 class Way(NamedTuple):
     """One way to publish.
 
     Attributes:
         name: on the command line.
         title: in the report.
-        work: what is measured, connecting and closing included.
+        work: what is measured, connecting and closing included; or what measures, and returns figures of its own.
         events: so many take a few seconds.
     """
 
     name: str
     title: str
-    work: Callable[[str, int, int], Coroutine[Any, Any, None]]
+    work: Callable[[str, int, int], Coroutine[Any, Any, dict[str, float] | None]]
     events: int
 
 
@@ -123,6 +192,10 @@ WAYS = (
     Way("sync-pipelined", "sync, pipelined", sync_pipelined, 200_000),
     Way("job", "job update, conflated", job, 1_000_000),
     Way("sync-job", "sync job update, conflated", sync_job, 1_000_000),
+    Way("text", "tokens of one text", text, 1_000_000),
+    Way("texts", f"tokens of {TEXTS} texts", texts, 1_000_000),
+    Way("sync-text", "sync tokens of one text", sync_text, 1_000_000),
+    Way("late-reader", "late reader of a text, each token published alone", late_reader, 9000),
 )
 
 
@@ -139,10 +212,10 @@ def main() -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     wall, cpu = time.perf_counter(), time.process_time()
-    uvloop.run(work(url, count, size))
+    own = uvloop.run(work(url, count, size))
     seconds, used = time.perf_counter() - wall, time.process_time() - cpu
-    figures = {"events": count, "seconds_s": seconds, "events_per_s": count / seconds, "cpu_us": used / count * 1e6}
-    print(json.dumps(figures), flush=True)
+    figures = {"seconds_s": seconds, "events_per_s": count / seconds, "cpu_us": used / count * 1e6}
+    print(json.dumps({"events": count} | (own or figures)), flush=True)
 
 
 if __name__ == "__main__":

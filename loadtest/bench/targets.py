@@ -149,4 +149,6 @@ _CHECKS: tuple[Check, ...] = (
     _scaled,
     _bound("(j) acknowledged/s", "producer", "events_per_s", 25_000, "", only="pipelined", most=False),
     _bound("(j) job update", "producer", "cpu_us", 2, "us", only="job update", digits=2),
+    _bound("(j) a token of a text", "producer", "cpu_us", 1, "us", only="tokens of one", digits=2),
+    _bound("(j) events for a late reader", "producer", "replayed", 300, "", only="late reader"),
 )

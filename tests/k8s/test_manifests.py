@@ -15,6 +15,9 @@ from tailrace_edge.server import _GRACE
 from tailrace_edge.settings import Settings
 
 OVERLAYS = ["dev", "prod", "prod-nginx"]
+"""Those that run Tailrace."""
+
+ALL = [*OVERLAYS, "loadtest"]
 SCHEMAS = Path(__file__).with_name("schemas")
 VERSION = "1.32"
 """Of Kubernetes."""
@@ -36,7 +39,7 @@ def read_environment(container: Manifest) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", ALL)
 def test_every_manifest_is_what_the_api_takes(overlay: str) -> None:
     manifests = load(overlay)
     assert manifests
@@ -70,7 +73,7 @@ def test_one_kind_a_file() -> None:
             assert len(re.findall(r"^kind:", path.read_text(), re.MULTILINE)) == 1, path
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", ALL)
 def test_the_linter_finds_nothing_that_is_not_explained(overlay: str) -> None:
     explained = [
         # A limit makes the kernel hold an edge back in the middle of a burst; requests share the CPU well enough.
@@ -138,7 +141,7 @@ def test_the_drain_fits_the_grace_period(overlay: str) -> None:
     assert wait + window + _GRACE < pod["terminationGracePeriodSeconds"]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", ALL)
 def test_pods_have_no_more_than_they_need(overlay: str) -> None:
     for owner, pod, container in list_containers(overlay):
         assert pod["automountServiceAccountToken"] is False, owner
@@ -152,7 +155,7 @@ def test_pods_have_no_more_than_they_need(overlay: str) -> None:
         assert container["resources"]["limits"]["memory"]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", ALL)
 def test_nothing_in_git_is_secret(overlay: str) -> None:
     assert not [manifest for manifest in load(overlay) if manifest["kind"] == "Secret"]
     for _, _, container in list_containers(overlay):
@@ -163,7 +166,7 @@ def test_nothing_in_git_is_secret(overlay: str) -> None:
 
 
 def test_selectors_find_their_pods() -> None:
-    for overlay in OVERLAYS:
+    for overlay in ALL:
         labels: list[dict[str, str]] = [
             manifest["spec"]["template"]["metadata"]["labels"]
             for manifest in load(overlay)
@@ -182,3 +185,28 @@ def test_the_brokers_passwords_are_named_in_the_config_as_in_the_docs() -> None:
     page = (K8S.parent / "docs/kubernetes.md").read_text()
     assert names == set(re.findall(r"NATS_[A-Z]+_PASSWORD", page)) & names
     assert names
+
+
+def test_the_load_test_reaches_the_edges_and_its_master() -> None:
+    containers = {owner: container for owner, _, container in list_containers("loadtest")}
+    master, worker = containers["tailrace-loadtest-master"], containers["tailrace-loadtest-worker"]
+    options = dict(argument.partition("=")[::2] for argument in master["args"])
+    edges = find("prod", "Service", "tailrace-edge")
+    assert options["--host"] == f"http://{edges['metadata']['name']}"
+    assert edges["spec"]["ports"][0]["port"] == 80
+    assert options["--expect-workers"] == str(
+        find("loadtest", "Job", "tailrace-loadtest-worker")["spec"]["parallelism"]
+    )
+
+    service = find("loadtest", "Service")
+    assert f"--master-host={service['metadata']['name']}" in worker["args"]
+    assert service["spec"]["ports"][0]["port"] == master["ports"][0]["containerPort"] == 5557  # locust's own
+    for container in (master, worker):
+        [file] = [argument.partition("=")[2] for argument in container["args"] if argument.startswith("--locustfile=")]
+        assert file == options["--locustfile"]
+        assert (K8S.parent / "loadtest" / Path(file).relative_to("/opt/loadtest")).is_file()
+
+    policy = find("loadtest", "NetworkPolicy")["spec"]
+    [edge_port] = find("prod", "Deployment", "tailrace-edge")["spec"]["template"]["spec"]["containers"][0]["ports"]
+    reached = {port["port"] for rule in policy["egress"] for port in rule["ports"]}
+    assert {edge_port["containerPort"], 5557, 53} <= reached

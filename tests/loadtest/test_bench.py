@@ -44,6 +44,7 @@ def test_everything_runs_and_everything_arrives(tmp_path: Path) -> None:
     check_faults(run)
     check_storms(run)
     check_slow_readers(run)
+    check_texts(run)
     check_report(run)
 
 
@@ -85,6 +86,15 @@ def check_slow_readers(run: Run) -> None:
     _, slow = run.find("slow")
     assert slow["slow_clients"] == slow["slow_contiguous"] == 10
     assert slow["slow_last_min"] == slow["published_a_topic"]
+
+
+def check_texts(run: Run) -> None:
+    """Who comes late to a text reads few events of it, and roll-ups cost no more than the text does without them."""
+    [late] = [figures for figures in run.find("producer") if "replayed" in figures]
+    assert 0 < late["replayed"] < 200
+    assert 1 < late["log_ratio"] <= 2
+    tokens = [row for row in run.rows if row["scenario"] == "producer" and "tokens of" in row["case"]]
+    assert [row["figures"]["events"] for row in tokens] == [500] * 3
 
 
 def check_report(run: Run) -> None:
