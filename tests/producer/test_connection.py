@@ -1,7 +1,8 @@
 """The connection, and that nats-py is inside as the connection takes it to be."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 from typing import Any
 
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from producer.faults import wait_until
 from support.broker import Broker, pick_ports
+from tailrace_producer.commands import Commands
 from tailrace_producer.connection import (
     Ack,
     AckParser,
+    Connection,
     Refusal,
     add_servers,
+    choose_inbox_prefix,
     connect,
     hide_login,
     parse_servers,
@@ -35,6 +39,14 @@ ACK = b'MSG _INBOX.0123abcd.%d 1 %d\r\n{"stream":"EVENTS","seq":%d%s}\r\n'
 def encode_ack(number: int, sequence: int, *, duplicate: bool = False) -> bytes:
     more = b',"duplicate": true' if duplicate else b""
     return ACK % (number, 26 + len(str(sequence)) + len(more), sequence, more)
+
+
+def open_connection(
+    url: str,
+    on_acks: Callable[[Sequence[Ack]], object] = lambda _: None,
+    on_refusal: Callable[[Refusal], object] = lambda _: None,
+) -> AbstractAsyncContextManager[Connection]:
+    return connect([url], Settings(), INBOX, on_acks, on_refusal, Commands("default"))
 
 
 class Listener:
@@ -106,12 +118,15 @@ def test_nats_py_is_inside_as_expected() -> None:
     assert "self._ps.parse(b)" in inspect.getsource(Client._read_loop)
     assert "self._reading_task = " in inspect.getsource(Client._process_connect_init)
     assert list(inspect.signature(type(client._ps).parse).parameters) == ["self", "data"]
+    names = ["self", "sid", "subject", "reply", "data", "headers"]
+    assert list(inspect.signature(Client._process_msg).parameters) == names
+    assert "self.nc._process_msg(sid, subject, reply, payload, hdr)" in inspect.getsource(type(client._ps).parse)
 
 
 async def test_acknowledgements_take_the_fast_path(broker: Broker) -> None:
     acks: list[Ack] = []
     refusals: list[Refusal] = []
-    async with connect([broker.url], Settings(), INBOX, acks.extend, refusals.append) as connection:
+    async with open_connection(broker.url, acks.extend, refusals.append) as connection:
         await connection.read_log(5)
         for number in range(100):
             connection.write([b"PUB events.t.x %b.%d 2\r\n{}\r\n" % (INBOX.encode(), number)])
@@ -131,7 +146,7 @@ async def test_refusals_are_told(bare_broker: Broker) -> None:
     def fail(acks: Sequence[Ack]) -> None:
         raise AssertionError(acks)
 
-    async with connect([bare_broker.url], Settings(), INBOX, fail, refusals.append) as connection:
+    async with open_connection(bare_broker.url, fail, refusals.append) as connection:
         with pytest.raises(BrokerUnavailable):
             await connection.read_log(5)
         connection.write([b"PUB events.t.x %b.7 2\r\n{}\r\n" % INBOX.encode()])
@@ -141,7 +156,7 @@ async def test_refusals_are_told(bare_broker: Broker) -> None:
 
 
 async def test_log_is_described(broker: Broker) -> None:
-    async with connect([broker.url], Settings(), INBOX, lambda _: None, lambda _: None) as connection:
+    async with open_connection(broker.url) as connection:
         log = await connection.read_log(5)
         info = await connection._client.jetstream()._jsm._api_request(f"$JS.API.STREAM.INFO.{STREAM}")
 
@@ -154,7 +169,7 @@ async def test_missing_stream_is_told_with_what_to_do(bare_broker: Broker) -> No
 
     async def ask() -> None:
         try:
-            async with connect([bare_broker.url], Settings(), INBOX, lambda _: None, lambda _: None) as connection:
+            async with open_connection(bare_broker.url) as connection:
                 await connection.read_log(5)
         except BrokerUnavailable as error:
             reasons.add(str(error))
@@ -165,7 +180,7 @@ async def test_missing_stream_is_told_with_what_to_do(bare_broker: Broker) -> No
 
 
 async def test_killed_broker_ends_the_connection(broker: Broker) -> None:
-    async with connect([broker.url], Settings(), INBOX, lambda _: None, lambda _: None) as connection:
+    async with open_connection(broker.url) as connection:
         assert not connection.lost.done()
         broker.kill()
         await wait_until(connection.lost.done)
@@ -177,7 +192,7 @@ async def test_killed_broker_ends_the_connection(broker: Broker) -> None:
 async def test_unreachable_broker_is_told_without_its_password() -> None:
     port = pick_ports(1)[0]
     with pytest.raises(BrokerUnavailable) as failure:
-        async with connect([f"nats://me:secret@127.0.0.1:{port}"], Settings(), INBOX, lambda _: None, lambda _: None):
+        async with open_connection(f"nats://me:secret@127.0.0.1:{port}"):
             pass
 
     assert f"nats://127.0.0.1:{port}" in str(failure.value)
@@ -198,6 +213,20 @@ def test_discovered_servers_get_the_login_of_the_first() -> None:
     servers = ["nats://u:p@a:4222", "nats://u:p@b:4222"]
 
     assert add_servers(servers, ["b:4222", "c:4222"]) == [*servers, "nats://u:p@c:4222"]
+
+
+@pytest.mark.parametrize(
+    ("url", "prefix"),
+    [
+        ("nats://h", "_INBOX"),
+        ("nats://acme:secret@h", "_INBOX_acme"),
+        ("nats://a.b%20%3E*:secret@h", "_INBOX_a_b___"),
+        ("nats://a-token@h", "_INBOX"),
+        ("nats://:secret@h", "_INBOX"),
+    ],
+)
+def test_inbox_of_a_user(url: str, prefix: str) -> None:
+    assert choose_inbox_prefix(url) == prefix
 
 
 def test_logins_are_hidden() -> None:

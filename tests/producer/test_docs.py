@@ -13,10 +13,14 @@ from support.broker import Broker
 PAGE = (Path(__file__).parents[2] / "docs/producing.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 TOPICS = [
-    {"orders.17", "orders.18", "orders.19", "chats.4"},
+    {"orders.17", "orders.18", "orders.19", "clicks.4"},
     {"orders.17"},
     {"users.7.jobs.import-42", "users.7.jobs.import-42.log"},
     {"jobs.report-9"},
+    {"jobs.import-43"},
+    {"jobs.import-44"},
+    {"jobs.report-10", "jobs.night", "jobs.night-sales", "jobs.night-stock"},
+    {"jobs.mail-7"},
 ]
 
 

@@ -1,202 +1,21 @@
-"""The life of jobs, with a clock and a publisher that the test moves; and what of it reaches a real log."""
+"""What jobs report, with a clock and a publisher that the test moves; and what of it reaches a real log."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, cast
+from collections.abc import Callable
 
 import msgspec
 import pytest
 from producer.faults import read_events
+from producer.workbench import Bench
 from support.broker import Broker
-from tailrace_producer import JobEnded, Producer, SyncProducer
-from tailrace_producer.job import RETRY_INTERVAL, BaseJob, SyncJob
-from tailrace_producer.pacer import INTERVAL, Pacer
-from tailrace_producer.progress import Progress
-from tailrace_producer.publisher import Outcome, Publisher
-from tailrace_protocol.errors import BrokerUnavailable, EventTooLarge, InvalidInput, OutboxFull, ProducerClosed
-from tailrace_protocol.events import encode_stored
+from tailrace_producer import JobEnded, Producer, SyncJob, SyncProducer
+from tailrace_protocol.errors import BrokerUnavailable, EventTooLarge, InvalidInput, ProducerClosed
 from tailrace_protocol.jobs import JobState, JobStatus
-
-
-class Loop:
-    """Calls at once what has to be called soon; what has to be called later, when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.timers: list[Callable[[], None]] = []
-
-    def call_soon_threadsafe(self, call: Callable[..., None], *args: Any) -> None:
-        call(*args)
-
-    def call_later(self, _delay: float, call: Callable[[], None]) -> None:
-        self.timers.append(call)
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-        timers, self.timers = self.timers, []
-        for call in timers:
-            call()
-
-
-class Recorder:
-    """Takes the place of a publisher whose broker answers when the test says so."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, str, JobState | Any]] = []
-        self.full = False
-        self._settles: list[Callable[[Outcome], object]] = []
-
-    def submit(
-        self, topic: str, data: Any, event_type: str, *, settle: Callable[[Outcome], object], reserved: bool = False
-    ) -> int:
-        encode_stored(event_type, data)
-        if self.full and not reserved:
-            raise OutboxFull("full")
-        self.sent.append((topic, event_type, data))
-        self._settles.append(settle)
-        return len(self.sent)
-
-    def settle(self, outcome: Outcome = "00000000-1") -> None:
-        settles, self._settles = self._settles, []
-        for settle in settles:
-            settle(outcome)
-
-    @property
-    def types(self) -> list[str]:
-        return [event_type for _, event_type, _ in self.sent]
-
-    @property
-    def newest(self) -> JobState:
-        return cast("JobState", self.sent[-1][2])
-
-
-class Bench:
-    """A job on the bench."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.loop = Loop()
-        self.publisher = Recorder()
-        pacer = Pacer(lambda: self.loop.now)
-        pacer.start(cast("asyncio.AbstractEventLoop", self.loop))
-        fields: dict[str, Any] = {"user": None, "title": None, "total": None, "metadata": None} | settings
-        self.job: SyncJob = SyncJob(
-            cast("Publisher", self.publisher), pacer, Progress("j", **fields), "jobs.j", lambda: self.loop.now
-        )
-        self.pacer = pacer
-
-    def start(self) -> SyncJob:
-        self.job.start()
-        self.publisher.settle()
-        self.loop.advance(INTERVAL)
-        return self.job
 
 
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
-
-
-def test_first_update_after_a_pause_is_sent_at_once(bench: Bench) -> None:
-    job = bench.start()
-    job.update(1)
-
-    assert bench.publisher.types == ["start", "progress"]
-
-
-def test_updates_within_an_interval_become_one_with_the_newest_state(bench: Bench) -> None:
-    job = bench.start()
-    for done in range(1, 1000):
-        job.update(done)
-    bench.publisher.settle()
-    assert bench.publisher.types == ["start", "progress"]
-    bench.loop.advance(INTERVAL)
-
-    assert bench.publisher.types == ["start", "progress", "progress"]
-    assert bench.publisher.newest.done == 999
-
-
-def test_at_most_ten_progress_events_a_second(bench: Bench) -> None:
-    job = bench.start()
-    for tick in range(1000):
-        job.update(tick)
-        bench.publisher.settle()
-        bench.loop.advance(0.01)
-
-    assert 90 <= bench.publisher.types.count("progress") <= 101
-
-
-def test_while_nothing_is_acknowledged_progress_is_conflated_without_end(bench: Bench) -> None:
-    job = bench.start()
-    for done in range(1, 1000):
-        job.update(done)
-        bench.loop.advance(1)
-    assert bench.publisher.types == ["start", "progress"]
-    bench.publisher.settle()
-
-    assert bench.publisher.types == ["start", "progress", "progress"]
-    assert bench.publisher.newest.done == 999
-
-
-def test_terminal_event_does_not_wait_for_its_time_and_replaces_progress(bench: Bench) -> None:
-    job = bench.start()
-    job.update(1)
-    bench.publisher.settle()
-    job.update(2)
-    job.complete({"rows": 2})
-    bench.loop.advance(10)
-
-    assert bench.publisher.types == ["start", "progress", "complete"]
-    assert bench.publisher.newest.done == 2
-    assert bench.publisher.newest.result == {"rows": 2}
-
-
-def test_terminal_event_is_sent_after_all_others_are_stored(bench: Bench) -> None:
-    job = bench.start()
-    job.warn("careful")
-    job.update(1)
-    job.complete()
-    bench.loop.advance(10)
-    assert bench.publisher.types == ["start", "warning"]
-    bench.publisher.settle()
-
-    assert bench.publisher.types == ["start", "warning", "complete"]
-
-
-def test_terminal_event_is_taken_by_a_full_outbox(bench: Bench) -> None:
-    job = bench.start()
-    bench.publisher.full = True
-    job.update(1)
-    job.log("dropped, and the log says so")
-    job.complete()
-
-    assert bench.publisher.types == ["start", "complete"]
-
-
-def test_progress_that_a_full_outbox_refused_is_tried_again(bench: Bench) -> None:
-    job = bench.start()
-    bench.publisher.full = True
-    job.update(1)
-    bench.publisher.full = False
-    job.update(2)
-    assert bench.publisher.types == ["start"]
-    bench.loop.advance(RETRY_INTERVAL)
-
-    assert bench.publisher.types == ["start", "progress"]
-    assert bench.publisher.newest.done == 2
-
-
-@pytest.mark.parametrize("ended", [False, True])
-def test_state_is_sent_again_if_its_event_was_lost(bench: Bench, ended: bool) -> None:
-    job = bench.start()
-    if ended:
-        job.fail("no")
-    else:
-        job.update(7)
-    bench.publisher.settle(BrokerUnavailable("away for too long"))
-    bench.loop.advance(RETRY_INTERVAL)
-
-    assert bench.publisher.types == ["start", *(["failed"] * 2 if ended else ["progress"] * 2)]
-    assert bench.publisher.sent[1][2].done == bench.publisher.newest.done
 
 
 def test_done_and_advance_add_up(bench: Bench) -> None:
@@ -289,7 +108,7 @@ def test_result_that_is_too_large_is_refused_and_the_job_goes_on(bench: Bench) -
         lambda job: job.start(),
     ],
 )
-def test_reports_after_the_end_are_errors(bench: Bench, report: Callable[[BaseJob], None]) -> None:
+def test_reports_after_the_end_are_errors(bench: Bench, report: Callable[[SyncJob], None]) -> None:
     job = bench.start()
     job.complete()
     with pytest.raises(JobEnded, match=r"jobs\.j"):
@@ -357,61 +176,6 @@ def test_job_that_ended_itself_by_failing_stays_failed(bench: Bench) -> None:
         job.fail("by hand")
 
     assert bench.publisher.types == ["start", "failed"]
-
-
-def test_track_counts_an_item_when_it_is_done(bench: Bench) -> None:
-    job = bench.start()
-    seen = [(item, job._progress.done) for item in job.track(["a", "b", "c"])]
-    job.complete()
-    bench.publisher.settle()
-
-    assert seen == [("a", 0), ("b", 1), ("c", 2)]
-    assert (bench.publisher.newest.done, bench.publisher.newest.total) == (3, 3)
-
-
-def test_track_of_an_iterator_has_no_total_unless_told(bench: Bench) -> None:
-    job = bench.start()
-    assert list(job.track(iter("ab"))) == ["a", "b"]
-    assert bench.job._progress.take_state(1.0, cast("Any", None)).total is None
-    assert list(job.track(iter("ab"), total=9)) == ["a", "b"]
-    assert bench.job._progress.take_state(1.0, cast("Any", None)).total == 9
-
-
-def test_track_left_early_does_not_count_the_last(bench: Bench) -> None:
-    job = bench.start()
-    for item in job.track(range(10)):
-        if item == 3:
-            break
-
-    assert bench.job._progress.done == 3
-
-
-async def test_async_track_takes_both_kinds(broker: Broker) -> None:
-    async def rows() -> AsyncIterator[int]:
-        for number in range(5):
-            yield number
-
-    async with Producer(broker.url) as producer, producer.job("both") as job:
-        assert [row async for row in job.track(rows(), total=5)] == list(range(5))
-        assert [row async for row in job.track([5, 6])] == [5, 6]
-    newest = (await read_events(broker.url))[-1]
-
-    assert newest[1:3] == ("jobs.both", "complete")
-    assert (newest[3]["done"], newest[3]["total"]) == (7, 2)
-
-
-async def test_async_track_lets_other_tasks_run(broker: Broker) -> None:
-    def endless() -> Iterator[int]:
-        number = 0
-        while True:
-            yield number
-            number += 1
-
-    async with Producer(broker.url) as producer, producer.job("busy") as job:
-        async for item in job.track(endless()):
-            if item % 1000 == 0 and producer._core.publisher._highest >= 2:
-                break
-    assert [event[2] for event in await read_events(broker.url)][:2] == ["start", "progress"]
 
 
 async def test_life_of_a_job_in_the_log(broker: Broker) -> None:

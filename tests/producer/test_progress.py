@@ -203,3 +203,8 @@ def test_data_is_copied_as_json() -> None:
     assert copy_data({"when": TIME, "set": (1, 2)}) == {"when": "2026-01-01T00:00:00Z", "set": [1, 2]}
     with pytest.raises(InvalidData):
         copy_data(object())
+
+
+def test_attempts_are_counted_from_one() -> None:
+    with pytest.raises(InvalidData, match="attempt"):
+        Progress("j", user=None, title=None, total=None, metadata=None, attempt=0)

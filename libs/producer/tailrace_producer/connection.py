@@ -10,23 +10,26 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
+from tailrace_protocol.commands import COMMANDS_PREFIX
 from tailrace_protocol.errors import BrokerUnavailable, SetupError
 from tailrace_protocol.positions import derive_epoch
 from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM
 
+from tailrace_producer.commands import FIRST_SUBSCRIPTION, Commands
 from tailrace_producer.settings import Settings
 
 PING_INTERVAL = 20
 """Seconds. Two that are not answered end the connection."""
 
 _NO_RESPONDERS = "503"
+_PUBLISHED = re.compile(r'publish to "(events|rollups|\$js)\.')  # as nats-py tells it, in small letters
 _NANOSECONDS = 1_000_000_000
 
 
@@ -87,7 +90,7 @@ _answer_decoder = msgspec.json.Decoder(_Answer)
 class AckParser(Parser):
     """Takes acknowledgements straight from the bytes received, and leaves the rest to nats-py's parser."""
 
-    def __init__(self, client: Client, inbox: str, on_acks: Callable[[Sequence[Ack]], None]) -> None:
+    def __init__(self, client: Client, inbox: str, on_acks: Callable[[Sequence[Ack]], object]) -> None:
         super().__init__(client)
         self._on_acks = on_acks
         self._start = b"MSG %b." % inbox.encode()
@@ -122,6 +125,20 @@ class AckParser(Parser):
 
     def _is_part_of_ack(self, data: bytes) -> bool:
         return data.startswith(self._start) and data.count(b"\r\n", 0, 1024) < 2
+
+
+class CommandClient(Client):
+    """nats-py's client, but for the subscriptions of `commands`: they go past its queues and tasks."""
+
+    def __init__(self, commands: Commands) -> None:
+        super().__init__()
+        self._commands = commands
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        if sid >= FIRST_SUBSCRIPTION:
+            self._commands.take(sid, reply, data)
+        else:
+            await super()._process_msg(sid, subject, reply, data, headers)
 
 
 class Connection:
@@ -188,11 +205,18 @@ class Connection:
 class _LastError:
     """nats-py tells of refused logins and permissions only here."""
 
-    def __init__(self) -> None:
+    def __init__(self, commands: Commands) -> None:
         self._error: Exception | None = None
+        self._commands = commands
 
     async def note(self, error: Exception) -> None:
-        self._error = error
+        reason = str(error)
+        if f'subscription to "{COMMANDS_PREFIX}' in reason:
+            self._commands.refuse(reason)
+        elif 'publish to "' in reason and _PUBLISHED.search(reason) is None:
+            self._commands.refuse_answer(reason)
+        else:
+            self._error = error
 
     def forget(self) -> None:
         self._error = None
@@ -208,8 +232,9 @@ async def connect(
     servers: Sequence[str],
     settings: Settings,
     inbox: str,
-    on_acks: Callable[[Sequence[Ack]], None],
-    on_refusal: Callable[[Refusal], None],
+    on_acks: Callable[[Sequence[Ack]], object],
+    on_refusal: Callable[[Refusal], object],
+    commands: Commands,
 ) -> AsyncIterator[Connection]:
     """Connect to one of `servers`, and listen for acknowledgements on `<inbox>.<number>`.
 
@@ -219,6 +244,7 @@ async def connect(
         inbox: a subject; no other producer's.
         on_acks: gets what the broker has stored.
         on_refusal: gets what it has not.
+        commands: to listen for.
 
     Raises:
         BrokerUnavailable: none of them can be reached, or takes the login.
@@ -235,24 +261,27 @@ async def connect(
         else:
             on_refusal(Refusal(number, answer.error.code, answer.error.description))
 
-    client = Client()
+    client = CommandClient(commands)
     client._ps = AckParser(client, inbox, on_acks)  # noqa: SLF001  # the one place where nats-py lets a parser in
-    error = _LastError()
+    error = _LastError(commands)
     try:
         try:
-            await _open(client, list(servers), settings, error)
+            await _open(client, list(servers), settings, inbox, error)
             error.forget()
             await client.subscribe(f"{inbox}.*", cb=take_answer)
         except (nats.errors.Error, OSError) as failure:
             names = ", ".join(hide_login(server) for server in servers)
             raise BrokerUnavailable(f"no broker at {names}: {error.describe(str(failure))}") from failure
-        yield Connection(client, error)
+        connection = Connection(client, error)
+        commands.attach(lambda line: connection.write([line]))
+        yield connection
     finally:
+        commands.detach()
         with contextlib.suppress(OSError):  # the socket may be gone already
             await client.close()
 
 
-async def _open(client: Client, servers: list[str], settings: Settings, error: _LastError) -> None:
+async def _open(client: Client, servers: list[str], settings: Settings, inbox: str, error: _LastError) -> None:
     options: dict[str, Any] = {"tls": settings.tls} if settings.tls else {}
     await client.connect(
         servers=servers,
@@ -264,7 +293,7 @@ async def _open(client: Client, servers: list[str], settings: Settings, error: _
         ping_interval=PING_INTERVAL,
         max_outstanding_pings=2,
         error_cb=error.note,
-        inbox_prefix=settings.inbox_prefix,
+        inbox_prefix=inbox.rpartition(".")[0],
         user_credentials=None if settings.credentials is None else str(settings.credentials),
         **options,
     )
@@ -292,6 +321,15 @@ def parse_servers(url: str) -> list[str]:
         if not valid:
             raise SetupError(f"{hide_login(server)!r} is not a NATS URL: nats://host:4222 or tls://host:4222")
     return servers
+
+
+def choose_inbox_prefix(server: str) -> str:
+    """Return the subject below which the broker's answers to the user in the URL `server` come."""
+    parts = urlsplit(server)
+    if not parts.username or parts.password is None:  # what stands alone is a token, which must not be seen
+        return "_INBOX"
+    # Dots, wildcards and spaces would make another subject of it.
+    return "_INBOX_" + re.sub(r"[^A-Za-z0-9_-]", "_", unquote(parts.username))
 
 
 def add_servers(servers: list[str], discovered: list[str]) -> list[str]:

@@ -1,25 +1,20 @@
 """What both producers are made of: a publisher, the jobs' pacer, and an event loop that they live in."""
 
 import asyncio
-import time
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import structlog
 from tailrace_protocol.errors import BrokerUnavailable, PublishError
 from tailrace_protocol.events import MESSAGE
-from tailrace_protocol.jobs import format_job_topic
-from tailrace_protocol.topics import check_topic
 
-from tailrace_producer.job import BaseJob
+from tailrace_producer.jobs import Jobs
 from tailrace_producer.pacer import Pacer
-from tailrace_producer.progress import Progress
 from tailrace_producer.publisher import Outcome, Publisher
 from tailrace_producer.settings import Settings
+from tailrace_producer.text import Texts
 
 _log = structlog.get_logger("tailrace.producer")
-
-J = TypeVar("J", bound=BaseJob)
 
 
 class NewEvent(NamedTuple):
@@ -46,12 +41,15 @@ class Core:
 
     def __init__(self, url: str, tenant: str, settings: Settings) -> None:
         self.publisher = Publisher(url, tenant, settings)
-        self.pacer = Pacer()
+        self.pacer = Pacer(lease=settings.lease)
+        self.jobs = Jobs(self.publisher, self.pacer, settings.lease)
+        self.texts = Texts(self.publisher, settings)
         self._close_timeout = settings.close_timeout
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to connect; called in the thread of `loop`."""
         self.pacer.start(loop)
+        self.texts.start(loop)
         self.publisher.start(loop)
 
     def enqueue(self, event: NewEvent) -> None:
@@ -59,21 +57,6 @@ class Core:
         self.publisher.submit(
             event.topic, event.data, event.type, event_key=event.id, settle=partial(_report_loss, event.topic)
         )
-
-    def make_job(
-        self,
-        kind: type[J],
-        job: str,
-        user: str | None,
-        title: str | None,
-        total: float | None,
-        metadata: dict[str, Any] | None,
-    ) -> J:
-        """Return a job that publishes here."""
-        topic = format_job_topic(job, user)
-        check_topic(f"{topic}.log")
-        progress = Progress(job, user=user, title=title, total=total, metadata=metadata)
-        return kind(self.publisher, self.pacer, progress, topic, time.monotonic)
 
     async def flush(self, timeout: float | None) -> None:
         """See `Producer.flush`."""
@@ -83,7 +66,9 @@ class Core:
                 await self.publisher.wait_settled()
                 # What jobs kept back until their earlier events were stored is on its way now, or waits for its time.
                 self.pacer.send_all()
-                await self.publisher.wait_settled()
+                for _ in range(self.jobs.held + 1):
+                    await self.publisher.wait_settled()
+                await self.texts.flush()
         except TimeoutError:
             raise BrokerUnavailable(
                 f"{self.publisher.unsettled} events are not acknowledged after {timeout} s: "
@@ -94,8 +79,12 @@ class Core:
         """See `Producer.close`."""
         try:
             await self.flush(self._close_timeout)
+        except BrokerUnavailable:
+            if not self.publisher.spooling or self.publisher.awaited or self.texts.behind:
+                raise
         finally:
             self.pacer.close()
+            self.texts.close()
             await self.publisher.close()
 
 
@@ -114,7 +103,9 @@ class Batch:
         topic, data, event_type, key = NewEvent(*event)
         settle = partial(self._outcomes.__setitem__, len(self._outcomes))
         self._outcomes.append("")
-        self.last = self._publisher.submit(topic, data, event_type, event_key=key, timeout=self._timeout, settle=settle)
+        self.last = self._publisher.submit(
+            topic, data, event_type, event_key=key, timeout=self._timeout, settle=settle, awaited=True
+        )
 
     def take_ids(self) -> list[str]:
         """Return the event ids, once all are settled; raises the first error among them."""

@@ -15,6 +15,7 @@ from tailrace_producer.core import AnyEvent, Batch, Core, NewEvent
 from tailrace_producer.job import Job
 from tailrace_producer.publisher import Outcome
 from tailrace_producer.settings import Settings
+from tailrace_producer.text import TextStream
 
 DEFAULT_URL = "nats://127.0.0.1:4222"
 PUBLISH_TIMEOUT = 30.0
@@ -89,7 +90,7 @@ class Producer:
         """
         future: asyncio.Future[str] = self._start().create_future()
         number = self._core.publisher.submit(
-            topic, data, type, event_key=id, timeout=timeout, settle=partial(_settle, future)
+            topic, data, type, event_key=id, timeout=timeout, settle=partial(_settle, future), awaited=True
         )
         try:
             return await future
@@ -154,6 +155,7 @@ class Producer:
         title: str | None = None,
         total: float | None = None,
         metadata: dict[str, Any] | None = None,
+        attempt: int = 1,
     ) -> Job:
         """Return a job that reports its progress, to be entered with `async with`.
 
@@ -165,12 +167,29 @@ class Producer:
             title: what people call it.
             total: units there are to do, as far as it is known.
             metadata: whatever watchers should know, 24 KiB at most.
+            attempt: 1 at first, one more after each `retry`.
 
         Raises:
-            InvalidInput: id or user make no topic, or metadata or total cannot be carried.
+            InvalidInput: id or user make no topic, or metadata, total or attempt cannot be carried.
         """
         self._start()
-        return self._core.make_job(Job, id, user, title, total, metadata)
+        return self._core.jobs.make(Job, id, user, title, total, metadata, attempt=attempt)
+
+    def stream(self, topic: str, *, title: str | None = None, metadata: dict[str, Any] | None = None) -> TextStream:
+        """Return a text that grows while it is watched, such as a model's answer, to be entered with `async with`.
+
+        Leaving it well completes it; an exception ends it as failed, and a cancellation as cancelled.
+
+        Args:
+            topic: what readers of the text watch; nothing else should be published there.
+            title: what people call it.
+            metadata: whatever readers should know, 4 KiB at most.
+
+        Raises:
+            InvalidInput: the topic is none, or the metadata cannot be carried.
+        """
+        self._start()
+        return self._core.texts.make(TextStream, topic, title, metadata)
 
     async def flush(self, timeout: float | None = None) -> None:
         """Return when all events taken up to now have an outcome, and jobs have said what they had to say.

@@ -1,13 +1,17 @@
 """Progress: what a job has done so far, how fast it is, how long it will take. Pure: the caller brings the clock."""
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from tailrace_protocol.errors import EventTooLarge, InvalidData
 from tailrace_protocol.events import MAX_EVENT_BYTES, encode_stored
-from tailrace_protocol.jobs import JobError, JobState, JobStatus, JobWarning
+from tailrace_protocol.jobs import JobError, JobState, JobStatus, JobWarning, StepStatus
+
+from tailrace_producer.counts import check_finite, simplify
+from tailrace_producer.parts import Part, Parts, check_weight, compute_share
 
 MAX_WARNINGS = 20
 MAX_TEXT = 1000
@@ -68,8 +72,14 @@ class Progress:
         title: str | None,
         total: float | None,
         metadata: dict[str, Any] | None,
+        attempt: int = 1,
+        parent: str | None = None,
+        lease: float | None = None,
     ) -> None:
+        if attempt < 1:
+            raise InvalidData(f"{attempt} is no attempt: the first has the number 1")
         self.done: float = 0
+        self.cancelling = False
         self._id = job
         self._user = user
         self._title = None if title is None else cut(title)
@@ -80,12 +90,26 @@ class Progress:
         self._warnings: list[JobWarning] = []
         self._warned = 0
         self._metadata: dict[str, Any] = {}
+        self._parts = Parts()
+        self._attempt = attempt
+        self._parent = parent
+        self._lease = lease
         self._started: datetime | None = None
         self._meter = Meter()
         if total is not None:
             self.update(total=total)
         if metadata:
             self.add_metadata(metadata)
+
+    @property
+    def user(self) -> str | None:
+        """The owner."""
+        return self._user
+
+    @property
+    def name(self) -> str:
+        """What people call it: the title, or else the id."""
+        return self._title or self._id
 
     def start(self, now: float, time: datetime) -> None:
         """Begin at `now` on the monotonic clock, `time` on the wall's."""
@@ -128,6 +152,71 @@ class Progress:
         self._warnings = [*self._warnings, warning][-MAX_WARNINGS:]
         self._warned += 1
 
+    def plan(self, weights: Mapping[str, float]) -> None:
+        """Make the total what is done and what these steps and the parts that run weigh.
+
+        Raises:
+            InvalidData: a weight is negative or no number.
+        """
+        self._total = self.done + self._parts.plan(weights)
+
+    def begin_step(self, name: str, weight: float | None) -> Part:
+        """Begin a step; a plain one before it is complete.
+
+        Raises:
+            InvalidData: the weight is negative or no number.
+        """
+        self._end_plain(StepStatus.COMPLETE)
+        self._step = cut(name)
+        return self._parts.begin_step(self._step, weight)
+
+    def enter_step(self, step: Part) -> None:
+        """`end_step` will be called for it."""
+        self._parts.enter(step)
+
+    def begin_child(self, name: str, weight: float, topic: str) -> Part:
+        """Begin a part that is a job of its own.
+
+        Raises:
+            InvalidData: the weight is negative or no number.
+        """
+        return self._parts.begin_child(cut(name), check_weight(weight), topic)
+
+    def end_step(self, step: Part, status: StepStatus) -> None:
+        """Count a step that has come to its end; nothing the second time.
+
+        One that failed counts as far as it got, for its failure most often is the job's.
+        """
+        if step.status is StepStatus.RUNNING:
+            self._end_plain(status, within=step)
+            self.done += step.counts * (1 if status is StepStatus.COMPLETE else step.reached)
+            self._parts.end(step, status)
+            self._step = self._parts.current or self._step
+
+    def end_child(self, child: Part, status: JobStatus) -> None:
+        """Count a child that has come to its end, whichever; nothing the second time."""
+        if child.status is StepStatus.RUNNING:
+            self.done += child.counts
+            if status is JobStatus.FAILED:
+                self._failed += child.counts
+            self._parts.end(child, StepStatus(status.value))
+
+    def close(self, status: StepStatus) -> None:
+        """End the steps that run still, as the job ends."""
+        for part in self._parts.open:
+            if part.topic is None:
+                self.end_step(part, status)
+
+    def _end_plain(self, status: StepStatus, within: Part | None = None) -> None:
+        plain = self._parts.plain
+        if plain is not None and plain is not within:
+            self.end_step(plain, status)
+
+    @property
+    def share(self) -> float | None:
+        """How much of the job is done, 0 to 1; None while nobody knows the total."""
+        return None if self._total is None else compute_share(self.done + self._parts.reached, self._total)
+
     def take_state(
         self,
         now: float,
@@ -138,20 +227,23 @@ class Progress:
         error: JobError | None = None,
     ) -> JobState:
         """Return the state at `now` on the monotonic clock, `time` on the wall's."""
-        self._meter.sample(self.done, now)
+        reached = self._parts.reached
+        done = round(self.done + reached, 6) if reached else self.done
+        self._meter.sample(done, now)
         rate = self._meter.rate
         return JobState(
             id=self._id,
             status=status,
             user=self._user,
             title=self._title,
-            done=_simplify(self.done),
-            total=None if self._total is None else _simplify(self._total),
-            failed=_simplify(self._failed),
-            percent=compute_percent(self.done, self._total),
+            done=simplify(done),
+            total=None if self._total is None else simplify(self._total),
+            failed=simplify(self._failed),
+            percent=compute_percent(done, self._total),
             rate=None if rate is None else round(rate, 3),
-            eta=None if status.terminal else compute_eta(self.done, self._total, rate),
+            eta=compute_eta(done, self._total, rate) if status is JobStatus.RUNNING else None,
             step=self._step,
+            steps=self._parts.describe(),
             message=self._message,
             warnings=self._warnings,
             warned=self._warned,
@@ -161,6 +253,10 @@ class Progress:
             started=self._started,
             updated=time,
             ended=time if status.terminal else None,
+            attempt=self._attempt,
+            parent=self._parent,
+            cancelling=self.cancelling and status is JobStatus.RUNNING,
+            lease=self._lease if status is JobStatus.RUNNING else None,
         )
 
 
@@ -183,20 +279,6 @@ def compute_eta(done: float, total: float | None, rate: float | None) -> float |
     return round(seconds, 1) if math.isfinite(seconds) else None
 
 
-def check_finite(number: float) -> float:
-    """Return `number` as it is.
-
-    Raises:
-        InvalidData: it is none, or not finite: JSON cannot carry it.
-    """
-    try:
-        if math.isfinite(number):
-            return number
-    except (TypeError, OverflowError):
-        pass
-    raise InvalidData(f"{number!r} is not a finite number, as the counts of a job have to be")
-
-
 def copy_data(data: Any, limit: int = MAX_EVENT_BYTES) -> Any:
     """Return `data` as its readers will get it, so that changes to it do not matter any more.
 
@@ -215,10 +297,3 @@ def cut(text: str) -> str:
     if len(text) > MAX_TEXT:
         text = text[: MAX_TEXT - 1] + "…"
     return text.encode(errors="replace").decode()
-
-
-def _simplify(number: float) -> float:
-    """Return what JSON can carry of a Fraction, a Decimal, a numpy number or a very large integer."""
-    if type(number) is int and abs(number) < 1 << 63:
-        return number
-    return float(number)

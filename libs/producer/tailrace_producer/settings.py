@@ -4,6 +4,8 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tailrace_protocol.errors import SetupError
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
@@ -12,6 +14,8 @@ class Settings:
     Attributes:
         outbox_events: events that may wait for their acknowledgement. What comes on top raises OutboxFull.
         outbox_bytes: the same in bytes.
+        outbox_path: of a folder in which events wait that are not acknowledged for a while, so that they survive the
+            process. It may be shared by all producers that publish to the same broker. None for memory alone.
         window: events sent and not yet acknowledged, at most.
         window_bytes: the same in bytes; one event is always allowed.
         ack_timeout: seconds after which an event without acknowledgement is sent again.
@@ -20,12 +24,17 @@ class Settings:
         name: of the connection, as the broker's monitoring shows it.
         credentials: path of a NATS `.creds` file. User and password, or a token, may stand in the URL.
         tls: for `tls://` URLs, where the system's certificates are not the right ones.
-        inbox_prefix: subject under which the acknowledgements come. A broker that separates its users by permissions
-            gives each a prefix of its own.
+        inbox_prefix: subject under which the acknowledgements come; by default `_INBOX_<user>` for the user in the URL,
+            and `_INBOX` without one.
+        lease: seconds after which a running job of which nothing was heard counts as lost. A third of it is the time
+            between two signs of life of a job that has nothing to report. None for none.
+        text_interval: seconds for which the tokens of a text are gathered for one event.
+        text_batch: characters of a text that are published at once, without waiting for that long.
     """
 
     outbox_events: int = 100_000
     outbox_bytes: int = 64 * 1024 * 1024
+    outbox_path: Path | str | None = None
     window: int = 1024
     window_bytes: int = 1024 * 1024
     ack_timeout: float = 2.0
@@ -34,4 +43,11 @@ class Settings:
     name: str = "tailrace-producer"
     credentials: Path | None = None
     tls: ssl.SSLContext | None = field(default=None, repr=False)
-    inbox_prefix: str = "_INBOX"
+    inbox_prefix: str | None = None
+    lease: float | None = 30.0
+    text_interval: float = 0.04
+    text_batch: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.lease is not None and not self.lease > 0:
+            raise SetupError(f"a lease of {self.lease} s is none; None switches leases off")

@@ -21,6 +21,7 @@ from tailrace_producer.job import SyncJob
 from tailrace_producer.producer import DEFAULT_URL, PUBLISH_TIMEOUT
 from tailrace_producer.publisher import Outcome
 from tailrace_producer.settings import Settings
+from tailrace_producer.text import SyncTextStream
 
 _log = structlog.get_logger("tailrace.producer")
 
@@ -116,7 +117,9 @@ class SyncProducer:
     ) -> str:
         """Publish an event, and return its event id once it is stored. As `Producer.publish`."""
         future: Future[str] = Future()
-        self._core.publisher.submit(topic, data, type, event_key=id, timeout=timeout, settle=partial(_settle, future))
+        self._core.publisher.submit(
+            topic, data, type, event_key=id, timeout=timeout, settle=partial(_settle, future), awaited=True
+        )
         return future.result()
 
     def publish_many(self, events: Iterable[AnyEvent], *, timeout: float | None = PUBLISH_TIMEOUT) -> list[str]:
@@ -143,9 +146,14 @@ class SyncProducer:
         title: str | None = None,
         total: float | None = None,
         metadata: dict[str, Any] | None = None,
+        attempt: int = 1,
     ) -> SyncJob:
         """Return a job that reports its progress, to be entered with `with`. As `Producer.job`."""
-        return self._core.make_job(SyncJob, id, user, title, total, metadata)
+        return self._core.jobs.make(SyncJob, id, user, title, total, metadata, attempt=attempt)
+
+    def stream(self, topic: str, *, title: str | None = None, metadata: dict[str, Any] | None = None) -> SyncTextStream:
+        """Return a text that grows while it is watched, to be entered with `with`. As `Producer.stream`."""
+        return self._core.texts.make(SyncTextStream, topic, title, metadata)
 
     def flush(self, timeout: float | None = None) -> None:
         """Return when all events taken up to now have an outcome. As `Producer.flush`."""

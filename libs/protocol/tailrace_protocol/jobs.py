@@ -39,6 +39,7 @@ class StepStatus(StrEnum):
     RUNNING = "running"
     COMPLETE = "complete"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class JobStep(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -409,9 +409,11 @@ async def _ignore(_message: object) -> None:
 
 def _choose_inbox(url: str) -> str:
     """Return the subject below which the answers to a user come."""
-    user = urlsplit(url).username
+    parts = urlsplit(url)
+    if not parts.username or parts.password is None:  # what stands alone is a token, which must not be seen
+        return "_INBOX"
     # Dots, wildcards and spaces would make another subject of it.
-    return "_INBOX" if user is None else "_INBOX_" + re.sub(r"[^A-Za-z0-9_-]", "_", unquote(user))
+    return "_INBOX_" + re.sub(r"[^A-Za-z0-9_-]", "_", unquote(parts.username))
 
 
 def _strip(url: Any) -> str:

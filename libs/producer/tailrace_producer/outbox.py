@@ -1,0 +1,185 @@
+"""The outbox on disk: events that are not acknowledged for a while are written to a file, and survive the process.
+
+While all goes well nothing is written. Nothing here waits for the disk but a thread of its own; what it is given is
+written in order, as much as has come at a time in one transaction.
+"""
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import structlog
+from tailrace_protocol.errors import SetupError
+
+from tailrace_producer.outbox_file import SUFFIX, Change, OutboxFile, Row, find_files
+from tailrace_producer.pending import Pending, Place, parse_line
+
+ADOPT_INTERVAL = 10.0
+"""Seconds between two looks for what processes have left that died."""
+
+_log = structlog.get_logger("tailrace.producer")
+
+T = TypeVar("T")
+
+
+class Left(NamedTuple):
+    """An event that a dead process has left."""
+
+    place: Place
+    row: Row
+
+
+class Outbox:
+    """The events of one producer on disk, and those that it has taken over. Used in the event loop's thread."""
+
+    def __init__(self, folder: Path, tenant: str, name: str) -> None:
+        self._folder = folder
+        self._tenant = tenant
+        self._own = OutboxFile(folder / f"{tenant}.{name}{SUFFIX}")
+        self._files = [self._own]
+        self._loop: asyncio.AbstractEventLoop
+        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.RLock()
+        self._changes: dict[OutboxFile, Change] = {}
+        self._then: list[Callable[[], object]] = []
+        self._broken = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SetupError(f"there can be no outbox in {folder}: {error.strerror}") from None
+        if not os.access(folder, os.W_OK):
+            raise SetupError(f"there can be no outbox in {folder}: it may not be written to")
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to work."""
+        self._loop = loop
+        self._thread = threading.Thread(target=self._work, name="tailrace-outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, number: int, pending: Pending, *, sending: bool) -> None:
+        """Write an event to disk. With `sending`, it may be sent from now on, if it was not before."""
+        now = time.time()
+        sent = now - (time.monotonic() - pending.first_sent) if pending.first_sent else now if sending else 0.0
+        pending.place = Place(self._own, number)
+        pending.marked = sent > 0
+        self._prepare(self._own).rows.append(Row(number, parse_line(pending.line), sent))
+
+    def remove(self, place: Place) -> None:
+        """Remove an event, which is stored by the broker or given up."""
+        self._prepare(place.file).removed.append(place.number)
+
+    def mark(self, events: Sequence[Pending], then: Callable[[], object]) -> None:
+        """Note on disk that `events` may be sent from now on, and call `then` when that is done."""
+        now = time.time()
+        with self._lock:
+            for pending in events:
+                if pending.place is not None:
+                    self._prepare(pending.place.file).marks.append((now, pending.place.number))
+            self._then.append(then)
+
+    async def take_over(self, most: int, most_bytes: int) -> list[Left]:
+        """Return what dead processes have left, and make it this one's: whole files, as long as they fit.
+
+        Args:
+            most: events.
+            most_bytes: the same in bytes. The first file is always taken.
+        """
+        return await self._call(lambda: self._take_over(most, most_bytes))
+
+    async def close(self) -> int:
+        """Return the number of events that stay on disk, when all is written."""
+        left = await self._call(self._close)
+        self._tasks.put(None)
+        return left
+
+    # Inside. What follows runs in the thread.
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            task()
+
+    def _write(self) -> None:
+        with self._lock:
+            changes, self._changes = self._changes, {}
+            thens, self._then = self._then, []
+        for file, change in changes.items():
+            try:
+                file.change(change)
+            except (sqlite3.Error, OSError) as error:
+                self._complain(error)
+            else:
+                self._broken = False
+        for then in thens:
+            self._loop.call_soon_threadsafe(then)
+
+    def _take_over(self, most: int, most_bytes: int) -> list[Left]:
+        taken: list[Left] = []
+        known = {file.path for file in self._files}
+        for path in find_files(self._folder, self._tenant):
+            if path in known or (taken and path.stat().st_size > most_bytes):
+                continue
+            file = OutboxFile(path)
+            try:
+                if not file.take_over():
+                    continue
+                rows = file.read()
+            except (sqlite3.Error, OSError) as error:
+                _log.error("events on disk cannot be read", path=str(path), reason=str(error))
+                continue
+            if not rows:
+                file.close()
+                continue
+            self._files.append(file)
+            taken += [Left(Place(file, row.number), row) for row in rows]
+            most -= len(rows)
+            most_bytes -= sum(len(row.message.payload) for row in rows)
+            if most <= 0 or most_bytes <= 0:
+                break
+        return taken
+
+    def _close(self) -> int:
+        self._write()
+        left = 0
+        for file in self._files:
+            try:
+                left += file.close()
+            except (sqlite3.Error, OSError) as error:
+                self._complain(error)
+        return left
+
+    def _complain(self, error: Exception) -> None:
+        if not self._broken:
+            _log.error("events cannot be written to disk; they wait in memory alone", reason=str(error))
+        self._broken = True
+
+    # And this in any.
+
+    def _prepare(self, file: OutboxFile) -> Change:
+        with self._lock:
+            if not self._changes and not self._then:
+                self._tasks.put(self._write)
+            change = self._changes.get(file)
+            if change is None:
+                change = self._changes[file] = Change([], [], [])
+            return change
+
+    async def _call(self, work: Callable[[], T]) -> T:
+        done: asyncio.Future[T] = self._loop.create_future()
+
+        def run() -> None:
+            try:
+                finish = partial(done.set_result, work())
+            except Exception as error:  # told to whoever waits
+                finish = partial(done.set_exception, error)
+            self._loop.call_soon_threadsafe(lambda: done.done() or finish())
+
+        self._tasks.put(run)
+        return await done
