@@ -11,20 +11,30 @@ def test_public_names() -> None:
     """A name that comes or goes is a decision."""
     assert tailrace_client.__all__ == [
         "Client",
+        "CursorFile",
+        "CursorStore",
+        "CursorUnreadable",
         "Event",
         "Gap",
         "Item",
         "Job",
+        "JobEnded",
         "JobState",
         "JobStatus",
         "Link",
         "LinkState",
+        "NoWorker",
+        "ReadAhead",
         "Reset",
         "Snapshot",
         "Stream",
         "SyncClient",
         "SyncJob",
         "SyncStream",
+        "Text",
+        "TextStatus",
+        "TokenReason",
+        "Unauthorized",
     ]
 
 

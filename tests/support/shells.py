@@ -2,18 +2,20 @@
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import tailrace_client.client
-import tailrace_client.sync_client
+import tailrace_client.sync_transport
+import tailrace_client.transport
 import uvloop
 from tailrace_client import Client, Item, Link, LinkState, SyncClient
 from tailrace_protocol.errors import TailraceError
 
 TENANT = "acme"
+WAIT = 40.0
 
 
 @dataclass
@@ -41,8 +43,9 @@ class Shell:
     def __init__(self, name: str, patch: pytest.MonkeyPatch) -> None:
         self.name = name
         self._delays: list[float] = []
-        patch.setattr(tailrace_client.client, "sleep", self._sleep_async)
-        patch.setattr(tailrace_client.sync_client, "sleep", self._delays.append)
+        self._hold: threading.Event | None = None
+        patch.setattr(tailrace_client.transport, "sleep", self._sleep_async)
+        patch.setattr(tailrace_client.sync_transport, "sleep", self._delays.append)
 
     async def _sleep_async(self, delay: float) -> None:
         self._delays.append(delay)
@@ -54,13 +57,32 @@ class Shell:
         *patterns: str,
         count: int | None = None,
         on_item: Callable[[Item], None] | None = None,
+        slow: bool = False,
         settings: dict[str, Any] | None = None,
         **options: Any,
     ) -> Watched:
-        """Watch a stream until it ends or raises, or `count` items have come."""
+        """Watch a stream until it ends or raises, or `count` items have come.
+
+        Args:
+            url: of the edge or edges.
+            patterns: `a.>` by default.
+            count: of items to take.
+            on_item: called with each item.
+            slow: whether the first item is held until the stream has ended in the background.
+            settings: of the client.
+            options: of the stream.
+        """
         watched = Watched(delays=self._delays)
         self._delays.clear()
-        options["observe"] = watched.links.append
+        ended = threading.Event()
+
+        def observe(link: Link) -> None:
+            watched.links.append(link)
+            if link.state in (LinkState.ENDED, LinkState.UNAUTHORIZED):
+                ended.set()
+
+        options["observe"] = observe
+        self._hold = ended if slow else None
 
         def take(item: Item) -> bool:
             watched.items.append(item)
@@ -81,6 +103,8 @@ class Shell:
                 stream = open_stream(client)
                 try:
                     async for item in stream:
+                        if self._hold is not None:
+                            assert await asyncio.to_thread(self._hold.wait, WAIT)
                         if take(item):
                             break
                 except TailraceError as error:
@@ -96,6 +120,8 @@ class Shell:
             stream = open_stream(client)
             try:
                 for item in stream:
+                    if self._hold is not None:
+                        assert self._hold.wait(WAIT)
                     if take(item):
                         break
             except TailraceError as error:

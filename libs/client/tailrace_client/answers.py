@@ -8,7 +8,14 @@ from http import HTTPStatus
 import msgspec
 from tailrace_protocol.errors import EdgeRefused, NotFound
 
+from tailrace_client.errors import JobEnded, NoWorker, Unauthorized
+
 STREAM_TYPE = "text/event-stream"
+
+_PROBLEM = "urn:tailrace:problem:"
+_KINDS: dict[str, type[EdgeRefused]] = {f"{_PROBLEM}job-ended": JobEnded, f"{_PROBLEM}no-worker": NoWorker}
+_STATUSES: dict[int, type[EdgeRefused]] = {401: Unauthorized, 404: NotFound}
+"""Also of answers that are none of an edge's, as from a proxy that checks tokens itself."""
 
 _TRANSIENT = frozenset({408, 425, 429})
 
@@ -16,6 +23,7 @@ _TRANSIENT = frozenset({408, 425, 429})
 class _Problem(msgspec.Struct, frozen=True):
     """RFC 9457."""
 
+    type: str = ""
     title: str = ""
     detail: str = ""
 
@@ -44,8 +52,8 @@ def describe_no_stream(status: int, headers: Mapping[str, str]) -> EdgeRefused:
 
 def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> EdgeRefused:
     """Return the error that an answer stands for, from its problem+json where it has one (RFC 9457)."""
-    kind = NotFound if status == 404 else EdgeRefused
     problem = _read_problem(headers, body) or _Problem(detail=_excerpt(headers, body))
+    kind = _KINDS.get(problem.type) or _STATUSES.get(status, EdgeRefused)
     return kind(status, problem.title or _phrase(status), problem.detail or "it says no more")
 
 

@@ -2,6 +2,7 @@
 
 exchange = Exchange(call, edges)
 while not exchange.done:
+    if exchange.wants: ask for a token, then exchange.authorize()
     send exchange.request, then exchange.answer(...) or exchange.fail(...)
 return exchange.result
 """
@@ -21,6 +22,7 @@ from tailrace_protocol.topics import check_topic
 from tailrace_client.answers import is_transient, read_refusal
 from tailrace_client.edges import Edges, Fields
 from tailrace_client.pages import EventPage, HistoryPage, JobPage, Page
+from tailrace_client.tokens import TokenReason
 
 T = TypeVar("T")
 
@@ -32,6 +34,13 @@ class Stored(msgspec.Struct, frozen=True):
     """Where an event was stored."""
 
     id: str
+
+
+class Cancelling(msgspec.Struct, frozen=True):
+    """Which job was told to cancel."""
+
+    id: str
+    topic: str
 
 
 class AllStored(msgspec.Struct, frozen=True):
@@ -111,6 +120,11 @@ def delete_job(job: str, user: str | None) -> Call[Stored]:
     return Call("DELETE", ("jobs", job), Stored, [] if user is None else [("user", user)])
 
 
+def cancel_job(job: str, user: str | None) -> Call[Cancelling]:
+    """Return the call that tells a job's worker to cancel. Telling it twice does no harm."""
+    return Call("POST", ("jobs", job, "cancel"), Cancelling, [] if user is None else [("user", user)])
+
+
 def read_history(selection: Fields) -> Call[Page[Event | Gap]]:
     """Return the call for stored events."""
     return Call("GET", ("history",), HistoryPage, selection)
@@ -181,7 +195,7 @@ class CallRequest:
 
     method: str
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     content: bytes
 
     @property
@@ -194,8 +208,8 @@ class Exchange(Generic[T]):
     """One call's way over the edges: each of them is tried once, until one answers.
 
     Attributes:
-        request: what to send now.
-        done: whether `result` is there.
+        wants: why a token has to be asked for before the next request; None if none has to.
+        token: that the newest request carried.
     """
 
     def __init__(self, call: Call[T], edges: Edges) -> None:
@@ -205,7 +219,9 @@ class Exchange(Generic[T]):
         self._number = edges.first
         self._left = len(edges)
         self._result: list[T] = []
-        self.request = self._build()
+        self._renewed = False
+        self.wants = edges.credential.missing
+        self.token = edges.credential.token
 
     @property
     def done(self) -> bool:
@@ -217,6 +233,19 @@ class Exchange(Generic[T]):
         """What was asked for."""
         return self._result[0]
 
+    @property
+    def request(self) -> CallRequest:
+        """What to send now."""
+        call = self._call
+        self.token = self._edges.credential.token
+        headers = {**self._edges.headers, "accept": "application/json", **call.headers}
+        url = self._edges.format_url(self._number, call.path, call.fields)
+        return CallRequest(call.method, url, headers, call.body)
+
+    def authorize(self) -> None:
+        """Learn that a token was asked for, and is there."""
+        self.wants = None
+
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Take in an edge's answer.
 
@@ -224,10 +253,14 @@ class Exchange(Generic[T]):
             EdgeUnavailable: no edge could do it now.
             EdgeRefused: trying again does not mend it.
             NotFound: there is no such thing.
+            Unauthorized: the token is no good, also when it was asked for anew.
             MalformedStream: the answer is not what an edge says.
         """
         if is_transient(status):
             self.fail(str(read_refusal(status, headers, body)))
+        elif status == 401 and self._edges.credential.renewable and not self._renewed:
+            self._renewed = True
+            self.wants = TokenReason.UNAUTHORIZED
         elif not 200 <= status < 300:
             raise read_refusal(status, headers, body)
         else:
@@ -250,13 +283,6 @@ class Exchange(Generic[T]):
         if not self._left:
             raise EdgeUnavailable(f"no edge answered {self._call.method} /{'/'.join(self._call.path)}: {reason}")
         self._number += 1
-        self.request = self._build()
-
-    def _build(self) -> CallRequest:
-        call = self._call
-        headers = {**self._edges.headers, "accept": "application/json", **call.headers}
-        url = self._edges.format_url(self._number, call.path, call.fields)
-        return CallRequest(call.method, url, headers, call.body)
 
     def _decode(self, body: bytes) -> T:
         try:

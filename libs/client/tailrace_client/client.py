@@ -1,24 +1,30 @@
 """The async client."""
 
-from asyncio import sleep
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from functools import cached_property
+from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from tailrace_protocol.control import Gap
 from tailrace_protocol.events import MESSAGE, Event
 from tailrace_protocol.jobs import JobState, JobStatus
+from tailrace_protocol.topics import check_topic
 
 from tailrace_client import calls
+from tailrace_client.ahead import ReadAhead
 from tailrace_client.calls import Paging
-from tailrace_client.core import Core, JobCore, StreamCore
-from tailrace_client.items import Item, decode_state
+from tailrace_client.core import Core, StreamOptions
+from tailrace_client.cursors import Cursor
+from tailrace_client.handlers import blame
+from tailrace_client.job import Job
 from tailrace_client.pages import Snapshot
 from tailrace_client.queries import Start, Until, format_selection
-from tailrace_client.session import Observe, Session
-from tailrace_client.transport import Connection, Transport
+from tailrace_client.session import Observe
+from tailrace_client.stream import Stream
+from tailrace_client.texts import Text, TextFold
+from tailrace_client.transport import Transport
 
 
 class Client(Core):
@@ -53,7 +59,10 @@ class Client(Core):
         max_rate: float | None = None,
         until: Until | None = None,
         observe: Observe | None = None,
-    ) -> "Stream":
+        cursor: Cursor | None = None,
+        read_ahead: ReadAhead | int | None = None,
+        conflate: Collection[str] = (),
+    ) -> Stream:
         """Return what happens on all topics that match one of the patterns, to be read with `async for`.
 
         The stream resumes by itself: through lost connections, edges that stop and brokers that restart, each event
@@ -67,11 +76,63 @@ class Client(Core):
             max_rate: events per second and topic. The newest win; terminal events always come.
             until: `terminal` ends the stream after the last watched job's terminal event.
             observe: called with each new `Link`, to show or log how the stream is connected. It must not block.
+            cursor: where to keep how far the loop has got, so that a restarted process goes on there: a file's path,
+                a `CursorStore`, or a pair of functions `(load, save)`. What is kept there wins over `start`.
+            read_ahead: how many items may wait for a slow loop, read in the background; or a `ReadAhead`.
+            conflate: types of events of which, while they wait, only the newest of each topic is kept.
 
         Raises:
             InvalidInput: one of these cannot be asked for.
         """
-        return Stream(self._transport, self._open_session(patterns, start, types, max_rate, until, observe))
+        plan = self._plan(patterns, start, types, max_rate, until, observe, cursor, read_ahead, conflate)
+        return Stream(self._transport, plan)
+
+    async def run(self, *patterns: str, **options: Unpack[StreamOptions]) -> None:
+        """Call the handlers that `on` has registered with what a stream brings, until it ends.
+
+        One after the other, in the order of the events: what a handler awaits, the next event waits for. An event
+        counts as processed, see `cursor`, when all its handlers have returned.
+
+        Args:
+            patterns: topics, or patterns with `*` and `>`.
+            options: see `stream`.
+
+        Raises:
+            InvalidInput: one of these cannot be asked for.
+            Exception: whatever a handler raises, with a note that names it and its event. That ends the run.
+            StreamError: see `Stream`.
+        """
+        async with aclosing(aiter(self.stream(*patterns, **options))) as items:
+            async for item in items:
+                for handler in self._handlers.find(item):
+                    with blame(handler, item):
+                        result = handler(item)
+                        if isawaitable(result):
+                            await result
+
+    async def text(self, topic: str, *, observe: Observe | None = None) -> AsyncGenerator[Text]:
+        """Yield a text that grows, as a language model writes it, from its beginning and each time more has come.
+
+        The last one is terminal. Waits for a text that is yet to come.
+
+        Args:
+            topic: where its events are.
+            observe: see `stream`.
+
+        Raises:
+            InvalidTopic: `topic` cannot be one.
+            NotFound: it was deleted.
+            StreamError: see `Stream`.
+        """
+        fold = TextFold(topic)
+        stream = self.stream(check_topic(topic), start="start", observe=observe)
+        async with aclosing(aiter(stream)) as items:
+            async for item in items:
+                text = fold.take(item)
+                if text is not None:
+                    yield text
+                    if text.status.terminal:
+                        return
 
     async def last(self, pattern: str) -> Snapshot[Event]:
         """Return the newest event of each topic that matches, deleted ones left out.
@@ -140,7 +201,7 @@ class Client(Core):
         """
         return (await self._transport.call(calls.delete_topic(topic))).id
 
-    def job(self, job: str, *, user: str | None = None) -> "Job":
+    def job(self, job: str, *, user: str | None = None) -> Job:
         """Return a job to look at or watch; nothing is asked yet.
 
         Args:
@@ -150,7 +211,7 @@ class Client(Core):
         Raises:
             InvalidTopic: one of them is empty.
         """
-        return Job(self, self._transport, job, user)
+        return Job(self.stream, self._transport, job, user)
 
     async def jobs(self, *, user: str | None = None, status: JobStatus | str | None = None) -> Snapshot[JobState]:
         """Return the states of all jobs, or of those with one owner or status.
@@ -164,104 +225,3 @@ class Client(Core):
     @cached_property
     def _transport(self) -> Transport:
         return Transport(self._edges, self._http_settings)
-
-
-class Stream(StreamCore):
-    """What happens on some topics, to be read with `async for`: events, and where some are gone, `Gap` and `Reset`.
-
-        async for item in stream:
-            match item:
-                case Event():
-                    show(item)
-                case Gap() | Reset():
-                    await read_state_anew()
-
-    Loss is never silent: a `Gap` stands exactly where events are missing in the order (they were older than the log
-    keeps), a `Reset` where the log itself is another one or lost its end. Both are items, not a hook, so that they
-    come in order and a type checker asks what happens to them. Who only wants the newest state can skip them if every
-    event carries the whole state, as jobs do (`Client.job`).
-
-    Nothing runs in the background and nothing is queued: bytes are read when the loop asks for the next item. A slow
-    loop makes the edge wait, up to the point where it closes the stream, which then resumes where the loop is.
-
-    Each `async for` opens a connection, and closes it when it is left. A new loop over the same stream carries on
-    after the last item that was taken; two loops at once are a mistake. To be sure that the connection is closed
-    before the next statement, even if an exception's traceback keeps the loop alive:
-    `async with aclosing(aiter(stream)) as items`.
-
-    Reading raises EdgeRefused (NotFound for 404) where trying again does not mend it, and MalformedStream for bytes
-    that no edge sends. All else is tried again, without end: `link` and `observe` tell how it goes.
-    """
-
-    def __init__(self, transport: Transport, session: Session) -> None:
-        super().__init__(session)
-        self._transport = transport
-
-    async def __aiter__(self) -> AsyncGenerator[Item]:
-        session = self._session
-        http = self._transport.http
-        while not session.ended:
-            await sleep(session.delay)
-            connection = Connection(http, session)
-            try:
-                await connection.open()
-                while session.reading:
-                    for item in session.receive(await connection.read()):
-                        yield item
-            finally:
-                await connection.aclose()
-
-
-class Job(JobCore):
-    """A job to look at or watch."""
-
-    def __init__(self, client: Client, transport: Transport, job: str, user: str | None) -> None:
-        super().__init__(job, user)
-        self._client = client
-        self._transport = transport
-
-    async def state(self) -> JobState:
-        """Return its state.
-
-        Raises:
-            NotFound: there is no such job, or it was deleted.
-            StreamError: see `Client.topic`.
-        """
-        return await self._transport.call(calls.read_job(self.id, self.user))
-
-    async def watch(self, *, observe: Observe | None = None) -> AsyncGenerator[JobState]:
-        """Yield its state now and each time it changes; the last one is terminal. Waits for a job that is yet to come.
-
-        Args:
-            observe: see `Client.stream`.
-
-        Raises:
-            NotFound: the job was deleted.
-            StreamError: see `Stream`.
-        """
-        stream = self._client.stream(self.topic, start="last", until="terminal", observe=observe)
-        async with aclosing(aiter(stream)) as items:
-            async for item in items:
-                state = decode_state(item) if isinstance(item, Event) else await self.state()
-                if state is not None:
-                    yield state
-                    if state.status.terminal:
-                        return
-        yield await self.state()
-
-    async def finished(self) -> JobState:
-        """Wait for its end, and return the terminal state, whether that is success or not; raises what `watch` does."""
-        async with aclosing(self.watch()) as states:
-            async for state in states:
-                if state.status.terminal:
-                    return state
-        return await self.state()
-
-    async def delete(self) -> str:
-        """Delete the job with all its events, and return the tombstone's id.
-
-        Raises:
-            NotFound: there is no such job.
-            StreamError: see `Client.topic`.
-        """
-        return (await self._transport.call(calls.delete_job(self.id, self.user))).id

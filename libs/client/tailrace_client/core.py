@@ -1,22 +1,60 @@
 """What the async and the sync client have in common: settings, and what is made of them."""
 
 import ssl
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict, overload
 
 import httpx
-from tailrace_protocol.errors import InvalidPosition
+from tailrace_protocol.errors import InvalidInput, InvalidPosition
 from tailrace_protocol.jobs import format_job_topic
 from tailrace_protocol.positions import Position, parse_position
 
+from tailrace_client.ahead import Buffer, ReadAhead, check_read_ahead
 from tailrace_client.backoff import Backoff
+from tailrace_client.cursors import Bookmark, Cursor, format_key
 from tailrace_client.edges import Edges
+from tailrace_client.handlers import H, Handler, Handlers
 from tailrace_client.link import Link
 from tailrace_client.queries import Start, Until, format_filters, format_selection
 from tailrace_client.session import Observe, Session
+from tailrace_client.tokens import Token
 
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Errors after which the request has surely not reached the edge."""
+
+NO_TOKEN_NOW = (OSError, httpx.RequestError)
+"""Errors of a token's callable that are those of its own network: streams ask again later."""
+
+
+class StreamOptions(TypedDict, total=False):
+    """What a stream may be asked for; see `Client.stream`."""
+
+    start: Start
+    types: Sequence[str] | None
+    max_rate: float | None
+    until: Until | None
+    observe: Observe | None
+    cursor: Cursor | None
+    read_ahead: ReadAhead | int | None
+    conflate: Collection[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a stream is to be read.
+
+    Attributes:
+        session: its policy.
+        bookmark: of what was processed, if that is to be saved.
+        read_ahead: how much to, if anything.
+        conflate: the types of which the newest is enough.
+    """
+
+    session: Session
+    bookmark: Bookmark | None
+    read_ahead: ReadAhead | None
+    conflate: Collection[str]
 
 
 def describe(error: Exception) -> str:
@@ -32,7 +70,7 @@ class Core:
         url: str | Sequence[str],
         *,
         tenant: str,
-        token: str | None = None,
+        token: Token | None = None,
         timeout: float = 10.0,
         verify: ssl.SSLContext | bool = True,
         backoff_base: float = 1.0,
@@ -44,7 +82,9 @@ class Core:
             url: of an edge or of the load balancer before them, `https://events.example.com`; or several: each
                 reconnect goes to the next one, and so does a call that the one before did not answer.
             tenant: whose events to read.
-            token: sent as `Authorization: Bearer`, never in a URL.
+            token: sent as `Authorization: Bearer`, never in a URL: a text, or a callable that returns one. It is
+                called when the first token is needed, when an edge refuses the one in use, and when one says that it
+                expires soon; a parameter named `reason` gets the `TokenReason`. All streams share the answer.
             timeout: seconds to connect, and to answer. An open stream has no such limit: it counts as dead after
                 2.5 of the heartbeat intervals that its edge announced.
             verify: how to check certificates, as httpx takes it.
@@ -56,6 +96,7 @@ class Core:
             InvalidInput: `url`, `tenant` or `token` cannot be one.
         """
         self._edges = Edges(url, tenant, token)
+        self._handlers = Handlers()
         self._timeout = timeout
         self._backoff_base = backoff_base
         self._backoff_cap = backoff_cap
@@ -66,7 +107,37 @@ class Core:
             "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
         }
 
-    def _open_session(
+    @overload
+    def on(self, event_type: str, handler: H, *, task_id: str | None = None) -> H: ...
+    @overload
+    def on(self, event_type: str, *, task_id: str | None = None) -> Callable[[H], H]: ...
+    def on(self, event_type: str, handler: H | None = None, *, task_id: str | None = None) -> H | Callable[[H], H]:
+        """Have a handler called by `run` with each event of a type. Also a decorator: `@client.on("progress")`.
+
+        Args:
+            event_type: of the events; `*` for all; `loss` for the `Gap` or `Reset` that stands where some are missing.
+            handler: takes the event.
+            task_id: leave out events of other tasks. An event's task is what its data says in `task_id`, else the job
+                whose topic it is on.
+
+        Raises:
+            InvalidInput: `event_type` cannot be one, or `task_id` comes with `loss`, which concerns all tasks.
+        """
+        if handler is not None:
+            self._handlers.add(event_type, handler, task_id)
+            return handler
+
+        def register(decorated: H) -> H:
+            self._handlers.add(event_type, decorated, task_id)
+            return decorated
+
+        return register
+
+    def off(self, handler: Handler) -> None:
+        """Have a handler called no more."""
+        self._handlers.remove(handler)
+
+    def _plan(
         self,
         patterns: Sequence[str],
         start: Start,
@@ -74,24 +145,32 @@ class Core:
         max_rate: float | None,
         until: Until | None,
         observe: Observe | None,
-    ) -> Session:
-        fields = format_selection(patterns, start) + format_filters(types, max_rate, until)
-        backoff = Backoff(base=self._backoff_base, cap=self._backoff_cap)
-        return Session(
+        cursor: Cursor | None,
+        read_ahead: ReadAhead | int | None,
+        conflate: Collection[str],
+    ) -> Plan:
+        session = Session(
             self._edges,
-            fields,
+            format_selection(patterns, start) + format_filters(types, max_rate, until),
             cursor=_read_cursor(start),
             timeout=self._timeout,
-            backoff=backoff,
+            backoff=Backoff(base=self._backoff_base, cap=self._backoff_cap),
             observe=observe,
         )
+        key = format_key(self._edges.tenant, patterns, types, until)
+        bookmark = None if cursor is None else Bookmark(cursor, key)
+        return Plan(session, bookmark, check_read_ahead(read_ahead, conflate), conflate)
 
 
 class StreamCore:
     """What can be known of a stream at any time."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, plan: Plan) -> None:
+        self._session = plan.session
+        self._bookmark = plan.bookmark
+        self._plan = plan
+        self._buffer: Buffer | None = None
+        self._conflated = 0
 
     @property
     def cursor(self) -> str | None:
@@ -100,12 +179,53 @@ class StreamCore:
         It moves on idle streams too, so that it does not grow older than what the log keeps. None until the stream
         is opened, if it was not started at an id.
         """
-        return self._session.cursor
+        return self._session.cursor if self._buffer is None else self._buffer.cursor
+
+    @property
+    def conflated(self) -> int:
+        """How many events a newer one has taken the place of, while they waited for the loop."""
+        return self._conflated + (0 if self._buffer is None else self._buffer.conflated)
 
     @property
     def link(self) -> Link:
         """How the stream is connected, as of the last time it was read."""
         return self._session.link
+
+    def _begin_buffer(self, limits: ReadAhead) -> Buffer:
+        self._buffer = Buffer(limits, self._plan.conflate, self._session.cursor)
+        return self._buffer
+
+    def _end_buffer(self) -> None:
+        """Forget what was read ahead: it is asked for again, if there is another loop."""
+        if self._buffer is None:
+            return
+        if self._buffer or not self._session.ended:
+            self._session.rewind(self._buffer.cursor)
+        self._conflated += self._buffer.conflated
+        self._buffer = None
+
+    def _restore(self, bookmark: Bookmark, cursor: str | None) -> None:
+        if bookmark.restore(cursor) is not None:
+            self._session.rewind(cursor)
+
+    def _is_due(self) -> bool:
+        """Count what the loop has got as processed, and return whether to save that now."""
+        bookmark = self._bookmark
+        if bookmark is None:
+            return False
+        bookmark.reach(self.cursor)
+        return bookmark.due_in is not None and bookmark.due_in <= 0
+
+    @property
+    def _patience(self) -> float | None:
+        """Seconds for which the loop may wait for an item; None if it may for ever."""
+        due_in = None if self._bookmark is None else self._bookmark.due_in
+        return None if due_in is None else max(0.0, due_in)
+
+    def _find_bookmark(self) -> Bookmark:
+        if self._bookmark is None:
+            raise InvalidInput("the stream was opened without cursor=, so there is nowhere to save to")
+        return self._bookmark
 
 
 class JobCore:

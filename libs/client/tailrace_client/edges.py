@@ -6,6 +6,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from tailrace_protocol.errors import InvalidInput
 from tailrace_protocol.tenants import check_tenant
 
+from tailrace_client.tokens import Credential, Token
+
 Fields = Sequence[tuple[str, str]]
 """Of a query."""
 
@@ -14,28 +16,39 @@ class Edges:
     """The edges of one tenant's client.
 
     Attributes:
-        headers: what every request carries. The token stands here alone, for URLs are logged.
+        credential: the token that requests carry.
         first: the number of the URL to begin with: the one that answered last.
     """
 
-    def __init__(self, urls: str | Sequence[str], tenant: str, token: str | None) -> None:
+    def __init__(self, urls: str | Sequence[str], tenant: str, token: Token | None) -> None:
         """Check and keep them.
 
         Raises:
-            InvalidInput: no URL is given, one is not an http or https URL, or the token cannot stand in a header.
+            InvalidInput: no URL is given, one is not an http or https URL, or the token cannot be one.
             InvalidTenant: `tenant` cannot be one.
         """
         self._urls = [_check_url(url) for url in ([urls] if isinstance(urls, str) else urls)]
         if not self._urls:
             raise InvalidInput("no URL of an edge was given")
         self._tenant = check_tenant(tenant)
-        self.headers = {"user-agent": "tailrace-client"}
-        if token is not None:
-            self.headers["authorization"] = f"Bearer {_check_token(token)}"
+        self.credential = Credential(token)
         self.first = 0
 
     def __len__(self) -> int:
         return len(self._urls)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request carries. The token stands here alone, for URLs are logged."""
+        headers = {"user-agent": "tailrace-client"}
+        if self.credential.token is not None:
+            headers["authorization"] = f"Bearer {self.credential.token}"
+        return headers
+
+    @property
+    def tenant(self) -> str:
+        """Whose edges they are."""
+        return self._tenant
 
     def format_url(self, number: int, path: Sequence[str], fields: Fields = ()) -> str:
         """Return the URL of a path below the tenant.
@@ -57,9 +70,3 @@ def _check_url(url: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise InvalidInput("the URL of an edge has no user, query or fragment; a token is passed as token=")
     return url.rstrip("/")
-
-
-def _check_token(token: str) -> str:
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise InvalidInput("the token has to be printable ASCII without spaces")
-    return token

@@ -17,6 +17,8 @@ class LinkState(StrEnum):
     """The connection was lost, or none could be made; the next attempt is on its way."""
     ENDED = "ended"
     """Nothing more comes: the stream is finished, or an edge refused it."""
+    UNAUTHORIZED = "unauthorized"
+    """Nothing more comes: an edge refused the token, and another one asked for did not help."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
     while not session.ended:
         sleep(session.delay)
+        if session.wants: ask for a token, then session.authorize()
         request = session.connect()          # GET it; wait for bytes for `session.patience` at most, here and below
         session.respond(status, headers, body)
         while session.reading:
@@ -16,10 +17,10 @@ is asked for again. So the cursor is all there is to know about what was served,
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tailrace_protocol.closing import CloseReason
-from tailrace_protocol.control import CONTROL_TYPE, Closing, Gap, Mode, Open, Reset
+from tailrace_protocol.control import CONTROL_TYPE, Challenge, Closing, Gap, Mode, Open, Reset
 from tailrace_protocol.errors import EdgeRefused, InvalidPosition, MalformedStream, StreamError
 from tailrace_protocol.events import Event
 from tailrace_protocol.positions import Position, parse_position
@@ -35,8 +36,10 @@ from tailrace_client.answers import (
 )
 from tailrace_client.backoff import MAX_FLOOR, Backoff
 from tailrace_client.edges import Edges, Fields
+from tailrace_client.errors import Unauthorized
 from tailrace_client.items import Item, decode_control, decode_event
 from tailrace_client.link import Link, LinkState
+from tailrace_client.tokens import TokenReason
 
 HEALTHY_AFTER = 10.0
 """Seconds of bytes coming in after which a connection counts as good, events or none."""
@@ -57,7 +60,7 @@ class StreamRequest:
     """What to GET."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
 
 
 class Session:
@@ -70,6 +73,9 @@ class Session:
         patience: seconds to wait for bytes before `lose(..., silent=True)`. Only waiting counts: a consumer that
             takes its time with what has come does not make the link stale.
         link: how the stream is connected.
+        wants: why a token has to be asked for before the next `connect`; None if none has to.
+        token: that the newest request carried, or would carry if there was none yet.
+        size: of the item handed over last, in characters of its JSON.
     """
 
     def __init__(
@@ -109,6 +115,13 @@ class Session:
         self._backoff = backoff or Backoff()
         self._moved = False
         self._number = edges.first
+        self.size = 0
+
+        # The token
+        self.wants = edges.credential.missing
+        self.token = edges.credential.token
+        self._renewed = False
+        self._challenged: str | None = None
 
         # The connection
         self.reading = False
@@ -122,8 +135,23 @@ class Session:
         """The id to go on from, None while none is known: behind the last item taken from `receive`."""
         return None if self._position is None else str(self._position)
 
+    def rewind(self, cursor: str | None) -> None:
+        """Leave the connection, and go on after `cursor`, from the start if it is None.
+
+        Raises:
+            InvalidPosition: `cursor` is no event id.
+        """
+        self.reading = False
+        self.ended = False
+        self._position = None if cursor is None else parse_position(cursor)
+
+    def authorize(self) -> None:
+        """Learn that a token was asked for, and is there."""
+        self.wants = None
+
     def connect(self) -> StreamRequest:
         """Begin an attempt, and return what to GET."""
+        self.token = self._edges.credential.token
         self.delay = 0.0
         self.reading = False
         self.patience = self._timeout
@@ -150,8 +178,13 @@ class Session:
         Raises:
             EdgeRefused: trying again does not mend it.
             NotFound: the status is 404.
+            Unauthorized: the status is 401, and there is nobody to ask for another token, or that was done.
         """
-        if status == 200 and is_stream(headers):
+        renewed, self._renewed = self._renewed, False
+        if status == 401 and self._edges.credential.renewable and not renewed:
+            self._renewed = True
+            self._renew(TokenReason.UNAUTHORIZED, str(read_refusal(status, headers, body)))
+        elif status == 200 and is_stream(headers):
             retry = self._decoder.retry
             self._decoder = SseDecoder(max_event_bytes=MAX_EVENT_BYTES)
             self._decoder.retry = retry
@@ -194,6 +227,10 @@ class Session:
         """
         if self.reading and self._heard_at - self._opened_at >= HEALTHY_AFTER:
             self._make_headway()
+        self._renewed = False
+        if self.wants is TokenReason.CHALLENGE:
+            # Nobody could be asked. The token in use is good still, and the next challenge will ask anew.
+            self.wants = self._challenged = None
         stale = silent and self.link.state is LinkState.LIVE
         floor = (self._decoder.retry or 0) / 1000
         self._back_off(reason, floor, LinkState.STALE if stale else LinkState.OFFLINE)
@@ -206,6 +243,7 @@ class Session:
             return None
         event = decode_event(sse)
         self._position = position
+        self.size = len(sse.data)
         self._make_headway()
         return event
 
@@ -232,6 +270,8 @@ class Session:
                 return control
             case Closing():
                 self._close(control)
+            case Challenge():
+                self._answer_challenge()
         if sse.last_event_id and not self._has_passed(position := _parse_id(sse.last_event_id)):
             self._position = position
         return control if isinstance(control, Gap) else None
@@ -246,18 +286,39 @@ class Session:
         reason = f"the edge closed the stream: {control.reason}"
         if control.reason is CloseReason.FINISHED:
             self._end(reason)
+        elif control.reason is CloseReason.TOKEN_EXPIRED and self._edges.credential.renewable:
+            self.wants = TokenReason.UNAUTHORIZED
+            self._move(reason, (control.retry or 0) / 1000)
         elif control.retry is None:
             raise self._refuse(EdgeRefused(200, "Stream closed", f"{control.reason}; it is not to be asked for again"))
-        elif self._moved:
-            # Sent on again without any headway: edges that send everybody away must not be asked in a hot loop.
-            self._back_off(reason, control.retry / 1000)
         else:
-            self._moved = True
-            self.reading = False
-            self.delay = min(control.retry / 1000, MAX_FLOOR)
-            self._change_link(LinkState.CONNECTING, reason, self.delay)
+            self._move(reason, control.retry / 1000)
+
+    # The token
+
+    def _answer_challenge(self) -> None:
+        # Once for each token: who has no newer one to give goes on with this one until it expires.
+        if self._edges.credential.renewable and self._challenged != self.token:
+            self._challenged = self.token
+            self._renew(TokenReason.CHALLENGE, "the token expires soon")
+
+    def _renew(self, reason: TokenReason, words: str) -> None:
+        self.wants = reason
+        self.reading = False
+        self.delay = 0.0
+        self._change_link(LinkState.CONNECTING, words, self.delay)
 
     # Endings
+
+    def _move(self, reason: str, delay: float) -> None:
+        if self._moved:
+            # Sent on again without any headway: edges that send everybody away must not be asked in a hot loop.
+            self._back_off(reason, delay)
+            return
+        self._moved = True
+        self.reading = False
+        self.delay = min(delay, MAX_FLOOR)
+        self._change_link(LinkState.CONNECTING, reason, self.delay)
 
     def _back_off(self, reason: str, floor: float, state: LinkState = LinkState.OFFLINE) -> None:
         self.reading = False
@@ -271,7 +332,8 @@ class Session:
 
     def _refuse(self, error: StreamError) -> StreamError:
         self.reading = False
-        self._change_link(LinkState.ENDED, str(error))
+        state = LinkState.UNAUTHORIZED if isinstance(error, Unauthorized) else LinkState.ENDED
+        self._change_link(state, str(error))
         return error
 
     def _change_link(self, state: LinkState, reason: str, retry_in: float | None = None) -> None:

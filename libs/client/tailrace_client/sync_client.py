@@ -1,24 +1,29 @@
 """The sync client: the same as the async one, for threads, scripts and notebooks."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
 from functools import cached_property
-from time import sleep
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from tailrace_protocol.control import Gap
 from tailrace_protocol.events import MESSAGE, Event
 from tailrace_protocol.jobs import JobState, JobStatus
+from tailrace_protocol.topics import check_topic
 
 from tailrace_client import calls
+from tailrace_client.ahead import ReadAhead
 from tailrace_client.calls import Paging
-from tailrace_client.core import Core, JobCore, StreamCore
-from tailrace_client.items import Item, decode_state
+from tailrace_client.core import Core, StreamOptions
+from tailrace_client.cursors import Cursor
+from tailrace_client.handlers import blame
 from tailrace_client.pages import Snapshot
 from tailrace_client.queries import Start, Until, format_selection
-from tailrace_client.session import Observe, Session
-from tailrace_client.sync_transport import SyncConnection, SyncTransport
+from tailrace_client.session import Observe
+from tailrace_client.sync_job import SyncJob
+from tailrace_client.sync_stream import SyncStream
+from tailrace_client.sync_transport import SyncTransport, require_plain
+from tailrace_client.texts import Text, TextFold
 
 
 class SyncClient(Core):
@@ -51,9 +56,35 @@ class SyncClient(Core):
         max_rate: float | None = None,
         until: Until | None = None,
         observe: Observe | None = None,
-    ) -> "SyncStream":
-        """Return what happens on all topics that match one of the patterns, as `Client.stream`."""
-        return SyncStream(self._transport, self._open_session(patterns, start, types, max_rate, until, observe))
+        cursor: Cursor | None = None,
+        read_ahead: ReadAhead | int | None = None,
+        conflate: Collection[str] = (),
+    ) -> SyncStream:
+        """Return what happens on all topics that match one of the patterns, as `Client.stream`.
+
+        With `read_ahead`, a thread reads. `observe` and the token's callable are called in it then.
+        """
+        plan = self._plan(patterns, start, types, max_rate, until, observe, cursor, read_ahead, conflate)
+        return SyncStream(self._transport, plan)
+
+    def run(self, *patterns: str, **options: Unpack[StreamOptions]) -> None:
+        """Call the handlers that `on` has registered with what a stream brings, until it ends, as `Client.run`."""
+        with closing(iter(self.stream(*patterns, **options))) as items:
+            for item in items:
+                for handler in self._handlers.find(item):
+                    with blame(handler, item):
+                        require_plain(handler(item), "the handler")
+
+    def text(self, topic: str, *, observe: Observe | None = None) -> Generator[Text]:
+        """Yield a text that grows, from its beginning and each time more has come, as `Client.text`."""
+        fold = TextFold(topic)
+        with closing(iter(self.stream(check_topic(topic), start="start", observe=observe))) as items:
+            for item in items:
+                text = fold.take(item)
+                if text is not None:
+                    yield text
+                    if text.status.terminal:
+                        return
 
     def last(self, pattern: str) -> Snapshot[Event]:
         """Return the newest event of each topic that matches, as `Client.last`."""
@@ -77,9 +108,9 @@ class SyncClient(Core):
         """Delete a topic with all its events, and return the tombstone's id, as `Client.delete`."""
         return self._transport.call(calls.delete_topic(topic)).id
 
-    def job(self, job: str, *, user: str | None = None) -> "SyncJob":
+    def job(self, job: str, *, user: str | None = None) -> SyncJob:
         """Return a job to look at or watch, as `Client.job`."""
-        return SyncJob(self, self._transport, job, user)
+        return SyncJob(self.stream, self._transport, job, user)
 
     def jobs(self, *, user: str | None = None, status: JobStatus | str | None = None) -> Snapshot[JobState]:
         """Return the states of all jobs, or of those with one owner or status, as `Client.jobs`."""
@@ -88,65 +119,3 @@ class SyncClient(Core):
     @cached_property
     def _transport(self) -> SyncTransport:
         return SyncTransport(self._edges, self._http_settings)
-
-
-class SyncStream(StreamCore):
-    """What happens on some topics, to be read with `for`; see `Stream`.
-
-    Each `for` opens a connection, and closes it when it is left: at once, unless an exception's traceback keeps the
-    loop alive. `with closing(iter(stream)) as items` closes it in any case.
-    """
-
-    def __init__(self, transport: SyncTransport, session: Session) -> None:
-        super().__init__(session)
-        self._transport = transport
-
-    def __iter__(self) -> Generator[Item]:
-        session = self._session
-        http = self._transport.http
-        while not session.ended:
-            sleep(session.delay)
-            connection = SyncConnection(http, session)
-            try:
-                connection.open()
-                while session.reading:
-                    yield from session.receive(connection.read())
-            finally:
-                connection.close()
-
-
-class SyncJob(JobCore):
-    """A job to look at or watch."""
-
-    def __init__(self, client: SyncClient, transport: SyncTransport, job: str, user: str | None) -> None:
-        super().__init__(job, user)
-        self._client = client
-        self._transport = transport
-
-    def state(self) -> JobState:
-        """Return its state, as `Job.state`."""
-        return self._transport.call(calls.read_job(self.id, self.user))
-
-    def watch(self, *, observe: Observe | None = None) -> Generator[JobState]:
-        """Yield its state now and each time it changes, as `Job.watch`."""
-        stream = self._client.stream(self.topic, start="last", until="terminal", observe=observe)
-        with closing(iter(stream)) as items:
-            for item in items:
-                state = decode_state(item) if isinstance(item, Event) else self.state()
-                if state is not None:
-                    yield state
-                    if state.status.terminal:
-                        return
-        yield self.state()
-
-    def finished(self) -> JobState:
-        """Wait for its end, and return the terminal state, as `Job.finished`."""
-        with closing(self.watch()) as states:
-            for state in states:
-                if state.status.terminal:
-                    return state
-        return self.state()
-
-    def delete(self) -> str:
-        """Delete the job with all its events, as `Job.delete`."""
-        return self._transport.call(calls.delete_job(self.id, self.user)).id

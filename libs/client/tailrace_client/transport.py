@@ -1,17 +1,22 @@
 """The async shell: sends what sessions and exchanges say, over httpx."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from asyncio import sleep
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
+from inspect import isawaitable
 from typing import Any, TypeVar, cast
 
 import httpx
 
 from tailrace_client.calls import Call, Exchange, Paging
-from tailrace_client.core import UNSENT, describe
+from tailrace_client.cancelling import see_through, send
+from tailrace_client.core import NO_TOKEN_NOW, UNSENT, describe
 from tailrace_client.edges import Edges
+from tailrace_client.items import Item
 from tailrace_client.pages import Snapshot
 from tailrace_client.session import Session
+from tailrace_client.tokens import TokenReason
 
 T = TypeVar("T")
 
@@ -29,6 +34,7 @@ class Transport:
         self._edges = edges
         self._settings = settings
         self._http: httpx.AsyncClient | None = None
+        self._asking = asyncio.Lock()
 
     @property
     def http(self) -> httpx.AsyncClient:
@@ -40,22 +46,42 @@ class Transport:
     async def aclose(self) -> None:
         """Close every connection."""
         http, self._http = self._http, None
+        self._asking = asyncio.Lock()  # it, too, belongs to the event loop it was waited for in
         if http is not None:
             await http.aclose()
+
+    async def renew(self, reason: TokenReason, used: str | None) -> None:
+        """Have another token than the one used, from whoever asks first; raises what the callable does."""
+        credential = self._edges.credential
+        async with self._asking:
+            if credential.token == used:
+                answer = credential.ask(reason)
+                credential.keep(await answer if isawaitable(answer) else answer)
+
+    async def authorize(self, session: Session) -> bool:
+        """Have the token that a session wants, and return whether it may connect; raises what the callable does."""
+        if session.wants is not None:
+            try:
+                await self.renew(session.wants, session.token)
+            except NO_TOKEN_NOW as error:
+                session.lose(f"no token is to be had: {type(error).__name__}")
+                return False
+            session.authorize()
+        return True
 
     async def call(self, call: Call[T]) -> T:
         """Return the answer of the first edge that gives one; raises what `Exchange` does."""
         exchange = Exchange(call, self._edges)
         while not exchange.done:
+            if exchange.wants is not None:
+                await self.renew(exchange.wants, exchange.token)
+                exchange.authorize()
             request = exchange.request
             try:
-                response = await self.http.request(
-                    request.method,
-                    request.url,
-                    headers=request.headers,
-                    content=request.content,
-                    follow_redirects=request.redirectable,
+                http_request = self.http.build_request(
+                    request.method, request.url, headers=dict(request.headers), content=request.content
                 )
+                response = await send(self.http, http_request, follow_redirects=request.redirectable)
             except httpx.RequestError as error:
                 exchange.fail(describe(error), unsent=isinstance(error, UNSENT))
             else:
@@ -88,13 +114,15 @@ class Connection:
         http_request = self._http.build_request("GET", request.url, headers=dict(request.headers), timeout=None)
         try:
             async with asyncio.timeout(self._session.patience):
-                self._response = await self._http.send(http_request, stream=True, follow_redirects=True)
+                self._response = await send(self._http, http_request, stream=True, follow_redirects=True)
                 body = b"" if self._response.status_code == 200 else await self._response.aread()
         except (httpx.RequestError, TimeoutError) as error:
             self._session.lose(describe(error))
             return
-        self._chunks = aiter(cast("httpx.AsyncByteStream", self._response.stream))
         self._session.respond(self._response.status_code, self._response.headers, body)
+        if self._session.reading:
+            # Not over a body that was read: httpcore would take that for one that is yet to come.
+            self._chunks = aiter(cast("httpx.AsyncByteStream", self._response.stream))
 
     async def read(self) -> bytes:
         """Return bytes when some have come; none if the connection is lost."""
@@ -112,13 +140,51 @@ class Connection:
         return b""
 
     async def aclose(self) -> None:
-        """Close it, whatever it does."""
-        if self._response is None:
-            return
-        await self._response.aclose()
+        """Close it, whatever it does, and whoever is cancelled."""
+        if self._response is not None:
+            await see_through(self._close(self._response))
+
+    async def _close(self, response: httpx.Response) -> None:
+        await response.aclose()
         if self._chunks is not None:
             # On a closed connection the chain of iterators within runs to its end at once. Left as it stands, each
             # of its links would be finalised by a task of its own, some time later.
             with suppress(httpx.RequestError):
                 async for _ in self._chunks:
                     pass
+
+
+class Reader:
+    """Reads a stream over all its connections, a step at a time."""
+
+    def __init__(self, transport: Transport, session: Session) -> None:
+        """Begin, unconnected."""
+        self._transport = transport
+        self._http = transport.http
+        self._session = session
+        self._connection: Connection | None = None
+
+    async def step(self) -> Iterable[Item] | None:
+        """Do what comes next, an attempt to connect or a read, and return the items of it; None at the end.
+
+        The cursor moves with each item that is taken from what is returned.
+        """
+        if self._connection is not None and self._session.reading:
+            return self._session.receive(await self._connection.read())
+        await self.aclose()
+        if self._session.ended:
+            return None
+        await sleep(self._session.delay)
+        if await self._transport.authorize(self._session):
+            self._connection = Connection(self._http, self._session)
+            await self._connection.open()
+        return ()
+
+    def stop(self) -> None:
+        """Read no more: nothing goes on between two steps."""
+
+    async def aclose(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose()
