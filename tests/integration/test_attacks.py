@@ -38,6 +38,7 @@ def make_claims(**claims: Any) -> dict[str, Any]:
         "subscribe": ["users.alice.>", "news.*"],
         "publish": ["users.alice.>"],
         "delete": ["users.alice.drafts.*"],
+        "cancel": ["users.alice.jobs.*"],
         "iss": "https://id.example",
         "aud": "tailrace",
         "exp": int(time.time()) + 600,
@@ -180,6 +181,13 @@ ATTACKS = [
     Attack("delete without the right", sign(), 403, "/v1/acme/topics/users.alice.x", "DELETE"),
     Attack("delete of others", sign(), 403, "/v1/acme/topics/users.bob.drafts.1", "DELETE"),
     Attack("delete of a job without the right", sign(), 403, "/v1/acme/jobs/7?user=alice", "DELETE"),
+    Attack("cancel without the right", sign(cancel=None), 403, "/v1/acme/jobs/7/cancel?user=alice", "POST"),
+    Attack(
+        "cancel with the right to publish", sign(cancel=["news.*"]), 403, "/v1/acme/jobs/7/cancel?user=alice", "POST"
+    ),
+    Attack("cancel of others", sign(), 403, "/v1/acme/jobs/7/cancel?user=bob", "POST"),
+    Attack("cancel of whomever's", sign(), 403, "/v1/acme/jobs/7/cancel", "POST"),
+    Attack("cancel in another tenant", sign(), 403, "/v1/globex/jobs/7/cancel?user=alice", "POST"),
     Attack("deep JSON", sign(), 400, "/v1/acme/events", "POST", {"content": b"[" * 100_000}),
     # Tickets
     Attack("ticket for more than the token", sign(), 403, "/v1/acme/tickets", "POST", {"json": {"topics": [">"]}}),
@@ -294,6 +302,10 @@ async def test_who_has_the_right_gets_in(guarded: EdgeProcess, token: Any) -> No
     await call(guarded, "/v1/acme/events", method="POST", json=draft, headers=headers)
     deleted = await call(guarded, "/v1/acme/topics/users.alice.drafts.1", method="DELETE", headers=headers)
     assert deleted.status_code == 200, deleted.text
+    job = {"topic": "users.alice.jobs.7", "data": {"id": "7", "status": "running"}}
+    await call(guarded, "/v1/acme/events", method="POST", json=job, headers=headers)
+    cancelled = await call(guarded, "/v1/acme/jobs/7/cancel?user=alice", method="POST", headers=headers)
+    assert cancelled.json()["type"] == "urn:tailrace:problem:no-worker"
 
 
 # Cookies and tickets
