@@ -299,6 +299,8 @@ async def test_cors(broker: Broker, tmp_path: Path, origins: str, origin: str, a
         for path in ("/v1/acme/events?topic=a..b", "/v1/acme/history?topic=a", "/v1/stats"):
             answer = await call(edge, path, headers={"origin": origin})
             assert answer.headers.get("access-control-allow-origin") == allowed, path
+            if allowed is not None:
+                assert answer.headers["access-control-expose-headers"] == "retry-after", path
         preflight = await call(
             edge,
             "/v1/acme/events?topic=a",

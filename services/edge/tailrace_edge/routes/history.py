@@ -33,9 +33,10 @@ async def read_history(
     start: Annotated[str, Query(alias="from", description="start, an event id, a time, or a time ago.")] = "start",
     limit: Annotated[int, Query(ge=1, le=10_000, description="Events on one page.")] = 1000,
 ) -> Response:
-    """Return `events`, in order, `cursor`, and `next`: the `from` of the following page, null at the head of the log.
+    """Return `events`, `cursor`, and `next`: the `from` of the following page, null at the head of the log.
 
-    If events after the id given are gone, `gap` says which; else it is null.
+    The events are all that a stream would bring, in order. If some after the id given are gone, `gap` says which; else
+    it is null.
     """
     patterns = parse_paths(tenant, topic, edge.settings.max_patterns)
     caller.require(tenant, Right.SUBSCRIBE, patterns)
@@ -47,7 +48,7 @@ async def read_history(
     if cursor > asked and start != Start.BEGINNING:
         gap = {"from": str(log.position(asked + 1)), "to": str(log.position(cursor))}
     answer: dict[str, Any] = {
-        "events": encode_entries(entry for entry in entries if not entry.tombstone),
+        "events": encode_entries(entries),
         "cursor": str(log.position(reached)),
         "next": str(log.position(reached)) if reached < log.head else None,
         "gap": gap,
