@@ -92,6 +92,15 @@ def test_two_edges_answer_on_one_port(up: Up, run: Run, tmp_path: Path) -> None:
     ]
 
 
+def test_the_console_may_cause_faults(up: Up) -> None:
+    connection = http.client.HTTPConnection(up.url.removeprefix("http://"), timeout=10)
+    try:
+        connection.request("GET", "/console/settings.json")
+        assert json.loads(connection.getresponse().read())["faults"] is True
+    finally:
+        connection.close()
+
+
 def test_a_killed_edge_comes_back(up: Up, tmp_path: Path) -> None:
     killed = up.edges["edge-2"]
     killed.kill()

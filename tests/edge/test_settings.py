@@ -73,6 +73,7 @@ def test_each_is_a_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "ticket_secret": ("s", SecretStr("s")),
         "trusted_proxies": ("10.0.0.0/8", ("10.0.0.0/8",)),
         "cors_origins": ("https://a.example, https://b.example,", ("https://a.example", "https://b.example")),
+        "faults": ("true", True),
         "log_level": ("debug", "debug"),
         "log_format": ("json", "json"),
     }
@@ -100,6 +101,16 @@ def test_loopback_is_free(host: str) -> None:
 def test_anything_else_needs_authentication(host: str) -> None:
     with pytest.raises(SetupError, match="listens on loopback only"):
         Settings(host=host)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"auth": "jwt", "jwt_secret": "x" * 32}, {"host": "0.0.0.0", "insecure": True}],
+    ids=["with authentication", "beyond loopback"],
+)
+def test_faults_are_for_development(settings: dict[str, Any]) -> None:
+    with pytest.raises(SetupError, match="faults are for development"):
+        Settings(faults=True, **settings)
 
 
 @pytest.mark.parametrize(

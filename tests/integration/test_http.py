@@ -145,7 +145,8 @@ async def test_topics_of_any_characters(edge: EdgeProcess, topic: str) -> None:
 
 async def test_a_deleted_topic_is_gone(edges: tuple[EdgeProcess, EdgeProcess], broker: Broker) -> None:
     edge, other = edges
-    await publish(edge, ("a", 1), ("b", 2), ("a", 3))
+    ids = await publish(edge, ("a", 1), ("b", 2), ("a", 3))
+    await wait_for_head(other, ids[-1])
     async with open_stream(other.url, "a") as stream:
         await stream.next_control("open")
         answer = await call(edge, "/v1/acme/topics/a", method="DELETE")

@@ -1,4 +1,4 @@
-import { Component, inject } from "@angular/core";
+import { Component, inject, signal } from "@angular/core";
 import { JobBar } from "./job-bar";
 import { Orders } from "./orders";
 import { SIGN_IN } from "./sign-in";
@@ -7,10 +7,14 @@ import { SIGN_IN } from "./sign-in";
   selector: "app-root",
   imports: [JobBar, Orders],
   template: `
-    <app-job-bar id="import-42" (signIn)="signIn()" />
-    <app-orders />
+    @if (shown()) {
+      <app-job-bar id="import-42" (signIn)="signIn()" />
+      <app-orders />
+    }
+    <button (click)="shown.set(!shown())">{{ shown() ? "Hide" : "Show" }}</button>
   `,
 })
 export class App {
   protected readonly signIn = inject(SIGN_IN);
+  protected readonly shown = signal(true);
 }

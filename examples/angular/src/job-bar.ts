@@ -1,4 +1,4 @@
-import { Component, input, output } from "@angular/core";
+import { Component, input, output, signal } from "@angular/core";
 import { jobSignal } from "tailrace/angular";
 
 @Component({
@@ -8,9 +8,12 @@ import { jobSignal } from "tailrace/angular";
     @if (it.link.state === "unauthorized") {
       <button (click)="signIn.emit()">Sign in</button>
     } @else {
-      <progress max="100" [value]="it.state?.percent ?? 0"></progress>
+      <progress max="100" [attr.value]="it.state?.percent"></progress>
       <p role="status">{{ it.state?.status ?? "unknown" }}, {{ it.link.state }}</p>
-      <button [disabled]="it.state?.cancelling" (click)="job.cancel()">Cancel</button>
+      <button [disabled]="it.state?.cancelling" (click)="cancel()">Cancel</button>
+      @if (refusal() || it.error) {
+        <p role="alert">{{ refusal() || it.error }}</p>
+      }
     }
   `,
 })
@@ -18,4 +21,9 @@ export class JobBar {
   readonly id = input.required<string>();
   readonly signIn = output();
   protected readonly job = jobSignal(this.id);
+  protected readonly refusal = signal("");
+
+  protected cancel(): void {
+    this.job.cancel().catch((why) => this.refusal.set(why.message));
+  }
 }

@@ -1,4 +1,4 @@
-"""The page's server: three files on a port of their own, and where the edges are."""
+"""The page's server: four files on a port of their own, and where the edges are."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +13,7 @@ _TYPES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/tailrace-element.js": ("tailrace-element.js", "text/javascript; charset=utf-8"),
 }
 
 

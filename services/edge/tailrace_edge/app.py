@@ -11,7 +11,8 @@ from tailrace_edge import metrics
 from tailrace_edge.description import DescribedApp
 from tailrace_edge.edge import Edge
 from tailrace_edge.problems import install_problems
-from tailrace_edge.routes import docs, events, history, jobs, operations, tickets, topics
+from tailrace_edge.routes import console, docs, events, history, jobs, operations, tickets, topics
+from tailrace_edge.routes.faults import Faults
 from tailrace_edge.settings import Settings
 from tailrace_edge.streams import StreamRoute
 
@@ -31,10 +32,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.registry = metrics.make_registry(edge)
     install_problems(app)
     # First, and an ASGI application of its own: it answers more requests than all others.
-    stream = Route("/v1/{tenant}/events", StreamRoute(edge))
+    faults = Faults(edge, StreamRoute(edge)) if settings.faults else None
+    stream = Route("/v1/{tenant}/events", faults or StreamRoute(edge))
     stream.methods = {"GET"}  # Starlette would add HEAD, and a HEAD without end helps nobody
     app.router.routes.insert(0, stream)
-    for module in (events, tickets, topics, history, jobs, operations, docs):
+    if faults is not None:
+        faults.install(app)
+    for module in (events, tickets, topics, history, jobs, operations, docs, console):
         app.include_router(module.router)
     app.mount("/docs/assets", docs.assets)
     if settings.cors_origins:
@@ -43,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
             allow_origins=settings.cors_origins,
             allow_credentials=settings.takes_cookies,
             allow_methods=["GET", "POST", "DELETE"],
+            expose_headers=["retry-after"],
             allow_headers=["authorization", "content-type", "idempotency-key", "last-event-id"],
         )
     return app

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, Field(description="Origins whose pages may read, separated by commas; * for all.")
     ] = ()
+    faults: Annotated[
+        bool, Field(description="Development: the console may cause faults; on loopback without authentication only.")
+    ] = False
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level logged.")] = (
         "info"
@@ -164,6 +167,15 @@ class Settings(BaseSettings):
                 f"without authentication an edge listens on loopback only, not on {self.host!r}: "
                 "set TAILRACE_AUTH=jwt with a key (docs/authentication.md), use 127.0.0.1, "
                 "or let everybody in with --insecure"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_faults(self) -> Self:
+        if self.faults and (self.auth != "none" or not _is_loopback(self.host)):
+            raise SetupError(
+                "faults are for development: an edge takes them on loopback and without authentication only; "
+                "unset TAILRACE_FAULTS"
             )
         return self
 

@@ -62,7 +62,7 @@ def _make_parameter(field: str, info: FieldInfo) -> inspect.Parameter:
     )
 
 
-_MAIN = ("nats_url", "host", "port", "reuse_port", "name", "cors_origins", "log_level", "log_format")
+_MAIN = ("nats_url", "host", "port", "reuse_port", "name", "cors_origins", "faults", "log_level", "log_format")
 _AUTH = ("auth", "insecure", "jwt", "jwks", "ticket")
 
 

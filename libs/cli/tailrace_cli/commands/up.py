@@ -1,6 +1,7 @@
 """`tailrace up`: a whole node, for development."""
 
 import asyncio
+import os
 import signal
 from typing import Annotated
 
@@ -27,8 +28,23 @@ def command(
     Example:  [bold]tailrace up --port 8080 --edges 2 --store ./data[/bold]
     """
     kept = None if max_age is None else parse_max_age(max_age)
-    node = Node(store=store, port=port, edges=edges, nats_port=nats_port, max_age=kept, tell=_tell)
+    node = Node(
+        store=store,
+        port=port,
+        edges=edges,
+        nats_port=nats_port,
+        max_age=kept,
+        edge_settings=_choose_settings(),
+        tell=_tell,
+    )
     asyncio.run(_run(node))
+
+
+def _choose_settings() -> dict[str, str]:
+    """Return what the edges are told besides the environment: the console may cause faults, without tokens."""
+    if os.environ.get("TAILRACE_AUTH", "none") != "none" or "TAILRACE_FAULTS" in os.environ:
+        return {}
+    return {"TAILRACE_FAULTS": "true"}
 
 
 async def _run(node: Node) -> None:
@@ -61,6 +77,7 @@ async def _serve(node: Node) -> None:
 def _greet(node: Node) -> None:
     typer.echo(f"{', '.join(node.edges)} serve {node.url}")
     typer.echo(f"the broker serves {node.nats_url}; logs are in {node.store / 'logs'}")
+    typer.echo(f"look: {node.url}/console")
     typer.echo(f"try:  tailrace tail '>' --url {node.url}")
     typer.echo(f"and:  tailrace publish hello '\"world\"' --nats {node.nats_url}")
 

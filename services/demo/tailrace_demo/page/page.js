@@ -11,9 +11,20 @@ const lines = [];
 const served = []; // names of the edges, in the order they served
 const stream = { state: "connecting", events: 0, resumes: 0, disordered: 0, id: "" };
 let whole = null;
+let seen = false;
 let drawing = false;
 
 const $ = (id) => document.getElementById(id);
+
+function follow() {
+  const element = $("job");
+  $("tag").textContent = `<tailrace-progress job="pack" tenant="demo" src="${EDGE}" show="failed warnings">`;
+  whole = element.state ?? null;
+  element.addEventListener("tr-progress", ({ detail }) => {
+    whole = detail;
+    draw();
+  });
+}
 
 function connect() {
   const query = new URLSearchParams({ topic: "jobs.>", from: "last" });
@@ -44,7 +55,7 @@ function take(event) {
   stream.id = event.lastEventId || stream.id;
   stream.events += 1;
   if (type === "log") lines.unshift(data.message);
-  else if (topic === WHOLE) whole = data;
+  else if (topic === WHOLE) seen = true; // the element shows it
   else if (type === "deleted") parts.delete(topic);
   else parts.set(topic, data);
   lines.length = Math.min(lines.length, SHOWN_LINES);
@@ -53,7 +64,7 @@ function take(event) {
 
 // Of a snapshot (from=last) every topic comes once, without an order among them.
 function first(topic) {
-  return topic.endsWith(".log") ? lines.length === 0 : !(topic === WHOLE ? whole : parts.has(topic));
+  return topic.endsWith(".log") ? lines.length === 0 : !(topic === WHOLE ? seen : parts.has(topic));
 }
 
 function draw() {
@@ -80,7 +91,7 @@ function drawStream() {
 }
 
 function drawWhole() {
-  const ended = whole.status !== "running";
+  const ended = ["complete", "failed", "cancelled"].includes(whole.status);
   $("whole").dataset.status = whole.status;
   $("title").textContent = whole.title ?? whole.id;
   $("step").textContent = ended ? describeEnd(whole) : [whole.step, whole.message].filter(Boolean).join(" · ");
@@ -91,7 +102,6 @@ function drawWhole() {
   $("rate").textContent = rate == null ? "–" : `${format(rate)}/s`;
   $("eta").textContent = ended ? "none" : whole.eta == null ? "–" : formatSeconds(whole.eta);
   $("elapsed").textContent = formatSeconds(seconds);
-  drawBar($("bar"), whole.percent);
 }
 
 function drawParts() {
@@ -152,4 +162,5 @@ function megabytes(bytes) {
   return `${format(bytes / 1e6)} MB`;
 }
 
+follow();
 connect();

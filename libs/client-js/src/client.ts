@@ -1,0 +1,144 @@
+import type { BackoffOptions } from "./backoff.ts";
+import { Connection, type Reader } from "./connection.ts";
+import type { CallOptions, Snapshot } from "./calls.ts";
+import { Edges, type EdgeOptions, type Query } from "./edges.ts";
+import { TailraceError } from "./errors.ts";
+import { isId } from "./items.ts";
+import type { Link } from "./link.ts";
+import { Job } from "./job.ts";
+import { Page } from "./page.ts";
+import { Stream, type StreamOptions } from "./stream.ts";
+import type { Text } from "./text.ts";
+import { fetchStream, type Transport } from "./transport.ts";
+
+export interface ClientOptions extends EdgeOptions {
+  /** How long to wait before coming back: drawn evenly between 0 and a ceiling that doubles from `base` to `cap`. */
+  backoff?: BackoffOptions | undefined;
+  /**
+   * What happens to streams while the page is hidden: `keep` (the default), or close them after so many milliseconds
+   * and carry on without loss when it is seen again.
+   */
+  whenHidden?: "keep" | { closeAfter: number } | undefined;
+  /** `fetch`, or `eventsource` for whatever cannot stream with fetch. By default the first one that works. */
+  transport?: "fetch" | "eventsource" | undefined;
+  /** One connection for all tabs: `share({ principal })` from `tailrace/share`. */
+  share?: Share | undefined;
+}
+
+/** What sharing is built on. */
+export interface Sharing {
+  edges: Edges;
+  page: Page;
+  /** Goes on after `cursor`, if that is an id. */
+  connect(stream: AskedStream, cursor?: string): Connection;
+}
+
+/** What is asked of a connection. */
+export interface AskedStream {
+  topics: readonly string[];
+  types: readonly string[] | undefined;
+  from: string;
+  maxRate?: number | undefined;
+  until?: string | undefined;
+}
+
+/** Makes readers that share a connection; see `tailrace/share`. */
+export type Share = (sharing: Sharing) => (stream: AskedStream) => Reader;
+
+export class Client {
+  #edges: Edges;
+  #page: Page;
+  #transport: Transport;
+  #backoff: BackoffOptions | undefined;
+  #share: ReturnType<Share> | undefined;
+  #jobs = new Map<string, WeakRef<Job<never>>>();
+
+  /** @internal */
+  constructor({ backoff, whenHidden, transport, share, ...options }: ClientOptions) {
+    this.#edges = new Edges(options);
+    this.#page = new Page(typeof whenHidden === "object" ? whenHidden.closeAfter : undefined);
+    this.#backoff = backoff;
+    const streams = options.fetch || "body" in (globalThis.Response?.prototype ?? {});
+    this.#transport = transport === "eventsource" || (!transport && !streams) ? openEventSource : fetchStream;
+    this.#share = share?.({ edges: this.#edges, page: this.#page, connect: this.#connect });
+  }
+
+  /** Returns what happens on some topics. Nothing is connected until it is read. */
+  stream<T = unknown>(options: StreamOptions): Stream<T> {
+    const { from: start = "now", types, maxRate, until, signal, persist } = options;
+    const { urls, tenant, disposed } = this.#edges;
+    const topics = [options.topics].flat();
+    if (!topics.length) throw new TailraceError("invalid", "topics: none");
+    const from = typeof start === "string" ? start : start.toISOString();
+    const key = persist === undefined ? undefined : `tailrace ${urls[0]} ${tenant} ${persist}`;
+    const shared = maxRate === undefined && until === undefined && this.#share;
+    const open = (cursor = from): Reader =>
+      shared ? shared({ topics, types, from: cursor }) : this.#connect({ topics, from, types, maxRate, until }, cursor);
+    return new Stream<T>(open, this.#page, disposed.signal, signal, key);
+  }
+
+  /** Returns a job to watch: the same object for the same job, as long as somebody holds it. */
+  job<Result = unknown>(id: string, { user }: { user?: string | undefined } = {}): Job<Result> {
+    const topic = Job.topic(id, user);
+    const known = this.#jobs.get(topic)?.deref() as Job<Result> | undefined;
+    if (known) return known;
+    const job = new Job<Result>(id, user, this);
+    this.#jobs.set(topic, new WeakRef(job as Job<never>));
+    return job;
+  }
+
+  /** Yields a growing text from its beginning: all of it so far each time it grows, and its end last. */
+  async *text(
+    topic: string,
+    { signal, onLink }: { signal?: AbortSignal | undefined; onLink?: ((link: Link) => void) | undefined } = {},
+  ): AsyncGenerator<Text, void, void> {
+    const stream = this.stream({ topics: topic, from: "start", signal });
+    if (onLink) stream.on("link", onLink);
+    yield* (await import("./text.ts")).foldText(stream);
+  }
+
+  /** Returns the newest event of each topic that matches, and the `cursor` to stream on `from` without a gap. */
+  async last<T = unknown>(pattern: string, { signal }: { signal?: AbortSignal } = {}): Promise<Snapshot<T>> {
+    return (await loadCalls()).readLast(this.#edges, pattern, signal);
+  }
+
+  /** Returns the JSON that any other path below `/v1/{tenant}/` answers with, asked as this client asks. */
+  async call<T>(path: string, options?: CallOptions): Promise<T> {
+    return (await loadCalls()).call(this.#edges, path, options);
+  }
+
+  /** Tries again where the link is `unauthorized`: somebody has signed in. */
+  authorize(): void {
+    this.#page.tell("authorize");
+  }
+
+  get disposed(): boolean {
+    return this.#edges.disposed.signal.aborted;
+  }
+
+  /** Ends all streams and calls, and takes no others. No timer and no listener is left. */
+  dispose(): void {
+    this.#edges.disposed.abort(new TailraceError("disposed", "disposed"));
+    this.#page.tell("stop");
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #connect = ({ topics, from, types, maxRate, until }: AskedStream, cursor = from): Connection => {
+    const fields = Object.entries({ from, types: types?.join(), max_rate: maxRate, until });
+    const query = [...topics.map((topic) => ["topic", topic]), ...fields.filter(([, value]) => value !== undefined)] as Query;
+    const known = isId(cursor) ? cursor : undefined;
+    return new Connection({ edges: this.#edges, transport: this.#transport, backoff: this.#backoff, query, cursor: known });
+  };
+}
+
+// What not everybody needs is loaded by those who do.
+const loadCalls = () => import("./calls.ts");
+const openEventSource: Transport = async (request) => (await import("./eventsource.ts")).eventSource(request);
+
+/** Makes a client; nothing is connected until something is asked for. */
+export function createClient(options: ClientOptions): Client {
+  return new Client(options);
+}

@@ -1,0 +1,35 @@
+/** What goes wrong for good. Whatever may mend itself is no error: the client tries again, and its link says so. */
+export class TailraceError extends Error {
+  override name = "TailraceError";
+  /**
+   * For programs: the last part of the problem's `type` where an edge refused (`forbidden`, `no-such-job`, `no-worker`,
+   * ...); else `invalid` (what you passed), `disposed`, `malformed` (bytes that no edge sends), `no-stream` (something
+   * else answers), `unavailable` (no edge answers a call), `unauthorized` (nobody is signed in), `deleted` (the job was).
+   */
+  readonly code: string;
+  /** Of the HTTP answer, where there was one. */
+  readonly status: number | undefined;
+
+  constructor(code: string, message: string, status?: number) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** Whether an answer of this status may be another one soon. */
+export function isPassing(status: number): boolean {
+  return status >= 500 || [408, 425, 429].includes(status);
+}
+
+/** Returns the error that an answer stands for, from its problem+json where it has one (RFC 9457). */
+export function readProblem({ status, headers }: Pick<Response, "status"> & { headers: Pick<Headers, "get"> }, body: string): TailraceError {
+  let problem: { type?: unknown; detail?: unknown } = {};
+  try {
+    if (headers.get("content-type")?.includes("problem+json")) problem = Object(JSON.parse(body));
+  } catch {
+    // The status says enough.
+  }
+  const code = `${problem.type ?? ""}`.split(":").pop();
+  return new TailraceError(code || `http-${status}`, `${status}: ${problem.detail || body.slice(0, 200)}`, status);
+}

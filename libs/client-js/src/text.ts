@@ -1,0 +1,59 @@
+import type { TailraceEvent } from "./items.ts";
+import type { Stream } from "./stream.ts";
+
+/** A text as far as it has come, as of a language model that writes it. */
+export interface Text {
+  readonly text: string;
+  readonly status: "running" | "complete" | "failed" | "cancelled";
+  /** Why the model stopped, in its own words. */
+  readonly finishReason?: string | undefined;
+  /** What the model counted, in its own words. */
+  readonly usage?: Readonly<Record<string, unknown>> | undefined;
+  /** Why the text failed. */
+  readonly error?: { type: string; message: string } | undefined;
+}
+
+interface TextData {
+  offset?: number;
+  text?: string | null;
+  finish_reason?: string;
+  usage?: Record<string, unknown>;
+  error?: { type: string; message: string };
+}
+
+/** Yields the text of a stream that begins at its topic's start. */
+export async function* foldText(stream: Stream): AsyncGenerator<Text, void, void> {
+  let folded: Folded = { text: "", length: 0 };
+  for await (const item of stream) {
+    if (item.kind !== "event") {
+      if (item.kind === "reset") folded = { text: "", length: 0 };
+      continue;
+    }
+    const { type, data } = item as TailraceEvent<TextData | null>;
+    if (type === "token") {
+      const next = fold(folded, data?.offset, data?.text);
+      if (!next) continue;
+      folded = next;
+      yield { text: folded.text, status: "running" };
+    } else if (type === "complete" || type === "failed" || type === "cancelled") {
+      const { finish_reason: finishReason, usage, error } = data ?? {};
+      yield { text: data?.text ?? folded.text, status: type, finishReason, usage, error };
+      return;
+    }
+  }
+}
+
+interface Folded {
+  text: string;
+  /** In Unicode code points. */
+  length: number;
+}
+
+/** Puts `text` at `offset` code points; undefined where something before it is missing, which a roll-up will bring. */
+function fold(before: Folded, offset: unknown, text: unknown): Folded | undefined {
+  if (typeof offset !== "number" || typeof text !== "string" || offset > before.length) return;
+  const kept = offset === before.length ? before.text : [...before.text].slice(0, offset).join("");
+  let length = offset;
+  for (const _ of text) length++;
+  return { text: kept + text, length };
+}

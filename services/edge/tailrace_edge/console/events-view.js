@@ -1,0 +1,375 @@
+/** Events as they arrive. */
+import { h, iconButton, say, write } from "./dom.js";
+import { makeDetail } from "./event-detail.js";
+import { renderRow } from "./event-row.js";
+import { compact, count, decimal } from "./format.js";
+import { Feed } from "./feed.js";
+import { VirtualList } from "./list.js";
+import { makePatterns } from "./patterns.js";
+import { openPublisher } from "./publish.js";
+import { Rate } from "./rate.js";
+import { makeSparkline } from "./sparkline.js";
+import { Store } from "./store.js";
+import { TypeFilter } from "./type-filter.js";
+import { matches } from "./tailrace.js";
+
+const STARTS = [
+  ["now", "Now"],
+  ["last", "Last of each topic, then live"],
+  ["-1m", "One minute ago"],
+  ["-10m", "Ten minutes ago"],
+  ["-1h", "One hour ago"],
+  ["start", "All that is stored"],
+  ["", "An id or a time …"],
+];
+const AWAY = 3000;
+
+/** @typedef {import("./store.js").Row} Row */
+
+export class EventsView {
+  name = "events";
+  title = "Events";
+  element;
+
+  #app;
+  #store = new Store();
+  /** @type {Feed | null} */
+  #feed = null;
+  #topics = [">"];
+  #patterns;
+  #start;
+  #exact;
+  #list;
+  #detail;
+  #followButton;
+  #pauseButton;
+  #cutButton;
+  #endButton;
+  #search;
+  #topicFilter;
+  #types = new TypeFilter(() => this.#filter());
+  #told = h("p", { class: "told", role: "status" });
+  #numbers = { total: h("dd"), rate: h("dd"), held: h("dd"), cursor: h("dd", { class: "mono" }) };
+  #rate = new Rate();
+  #chart = makeSparkline("Events published a second, in the last minute");
+
+  /** @param {import("./main.js").App} app */
+  constructor(app) {
+    this.#app = app;
+    this.#patterns = makePatterns(app.session, [">"]);
+    this.#exact = h("input", {
+      class: "mono exact",
+      placeholder: "5f2c91ab-1842 or 2026-01-31T12:00:00Z",
+      "aria-label": "Event id or time to begin after",
+      hidden: true,
+      spellcheck: "false",
+      autocomplete: "off",
+    });
+    this.#start = h(
+      "select",
+      { "aria-label": "From where", on: { change: () => this.#chooseStart() } },
+      STARTS.map(([value, words]) => h("option", { value }, words)),
+    );
+    this.#followButton = h("button", { type: "submit", class: "primary" }, "Follow");
+    this.#pauseButton = iconButton("pause", "Pause", () => this.togglePause(), { title: "Pause (p)", class: "tool" });
+    this.#cutButton = iconButton("cut", "Cut link", () => this.cut(), {
+      title: "Close this tab's connection for 3 seconds, and see it resume (x)",
+      class: "tool",
+    });
+    this.#endButton = iconButton("down", "Newest", () => this.#list.toEnd(), { class: "to-end", hidden: true });
+    this.#search = h("input", {
+      type: "search",
+      placeholder: "Search",
+      "aria-label": "Search in topic, type and data",
+      on: { input: () => this.#filter() },
+    });
+    this.#topicFilter = h("input", {
+      type: "search",
+      class: "mono",
+      placeholder: "topic or pattern",
+      "aria-label": "Show only topics that match",
+      spellcheck: "false",
+      on: { input: () => this.#filter() },
+    });
+    this.#list = new VirtualList({
+      id: "events",
+      label: "Events",
+      follow: true,
+      render: renderRow,
+      onSelect: (row) => this.#select(row),
+      onFollow: (following) => {
+        this.#endButton.hidden = following;
+      },
+    });
+    this.#detail = makeDetail({
+      session: app.session,
+      topics: () => this.#topics,
+      onClose: () => {
+        this.#list.select(null);
+        this.#list.element.focus();
+      },
+      onResume: (id) => this.follow(this.#topics, id),
+      onTopic: (topic) => {
+        this.#topicFilter.value = topic;
+        this.#filter();
+      },
+    });
+    this.element = this.#arrange();
+    setInterval(() => this.#tick(), 1000);
+    this.#update();
+  }
+
+  #arrange() {
+    const form = h(
+      "form",
+      {
+        class: "subscribe",
+        "aria-label": "Subscribe",
+        on: {
+          submit: (/** @type {Event} */ event) => {
+            event.preventDefault();
+            this.follow(this.#patterns.read(), this.#start.value || this.#exact.value.trim());
+          },
+        },
+      },
+      h("span", { class: "field grow" }, h("span", { class: "label" }, "Topics"), this.#patterns.element),
+      h("span", { class: "field" }, h("span", { class: "label" }, "From"), this.#start),
+      this.#exact,
+      this.#followButton,
+    );
+    const numbers = h(
+      "dl",
+      { class: "numbers" },
+      h("div", {}, h("dt", {}, "per second"), this.#numbers.rate),
+      h("div", {}, h("dt", {}, "events"), this.#numbers.total),
+      h("div", {}, h("dt", {}, "held here"), this.#numbers.held),
+      h("div", { class: "wide" }, h("dt", {}, "cursor"), this.#numbers.cursor),
+    );
+    const tools = h(
+      "div",
+      { class: "toolbar", role: "toolbar", "aria-label": "Stream" },
+      this.#pauseButton,
+      this.#cutButton,
+      iconButton("clear", "Clear", () => this.#clear(), { class: "tool", title: "Forget what is shown" }),
+      iconButton("send", "Publish", () => this.publish(), { class: "tool", title: "Publish a test event (n)" }),
+    );
+    const filters = h("div", { class: "filters", role: "search" }, this.#search, this.#topicFilter, this.#types.element);
+    return h(
+      "section",
+      { class: "view events", "aria-label": "Events" },
+      form,
+      h("div", { class: "strip" }, this.#chart.element, numbers, tools),
+      filters,
+      this.#told,
+      h(
+        "div",
+        { class: "split" },
+        h("div", { class: "pane" }, this.#list.element, this.#endButton),
+        this.#detail.element,
+      ),
+    );
+  }
+
+  /** @param {URLSearchParams} query */
+  show(query) {
+    const topics = query.getAll("topic");
+    if (topics.length) this.#patterns.set(topics);
+    const from = query.get("from");
+    if (from !== null) this.#setStart(from);
+    if (!this.#feed || topics.length) this.follow(this.#patterns.read(), this.#start.value || this.#exact.value);
+    this.#list.refresh();
+  }
+
+  hide() {} // events are counted while others are looked at
+
+  /** Begins anew as somebody else. */
+  reset() {
+    this.#stop();
+    this.#clear();
+  }
+
+  /**
+   * @param {string[]} topics
+   * @param {string} from
+   */
+  follow(topics, from) {
+    if (!topics.length) return this.#tell("bad", "Add a topic or a pattern; > is every topic.");
+    if (!from) return this.#tell("bad", "Give an event id, or a time like 2026-01-31T12:00:00Z.");
+    this.#stop();
+    this.#topics = topics;
+    this.#setStart(from);
+    this.#tell("", "");
+    this.#store.mark("plain", `Following ${topics.join("  ")} from ${from}`);
+    const { session, links } = this.#app;
+    try {
+      this.#feed = new Feed({
+        session,
+        links,
+        name: "Events",
+        topics,
+        from,
+        onEvent: (event) => {
+          this.#store.add(event);
+          this.#rate.add(event.time);
+          this.#update();
+        },
+        onLoss: (item) => {
+          const text =
+            item.kind === "gap"
+              ? `Gap: ${item.from} to ${item.to} are no longer stored (${item.why})`
+              : `Reset: the log is another one, or lost its end (${item.why}); the stream goes on after ${item.cursor}`;
+          this.#store.mark("bad", text);
+          say(text);
+          this.#update();
+        },
+        onResume: (cut) => this.#resumed(cut),
+        onEnd: (error) => {
+          if (error) this.#tell("bad", String(/** @type {Error} */ (error).message ?? error));
+          this.#stop();
+          this.#update();
+        },
+      });
+    } catch (error) {
+      this.#tell("bad", String(/** @type {Error} */ (error).message));
+    }
+    this.#list.toEnd();
+    this.#update();
+  }
+
+  togglePause() {
+    const feed = this.#feed;
+    if (!feed) return;
+    if (feed.paused) feed.resume();
+    else feed.pause();
+    say(feed.paused ? "Paused: nothing is read, nothing is lost" : "Reading on");
+    this.#update();
+  }
+
+  /** Closes the connection, to show the resume. */
+  cut() {
+    if (!this.#feed) return;
+    this.#feed.cut(AWAY);
+    this.#store.mark("warn", `Connection cut after ${this.#feed.cursor ?? "nothing"}; back in ${AWAY / 1000} s`);
+    this.#update();
+  }
+
+  publish() {
+    const [first = ""] = this.#topics;
+    openPublisher(this.#app.session, /[*>]/.test(first) ? "" : first);
+  }
+
+  focusSearch() {
+    this.#search.focus();
+  }
+
+  closeDetail() {
+    if (this.#list.selected) this.#list.select(null);
+  }
+
+  /** What a test, and the curious, may ask for. */
+  get counts() {
+    return { total: this.#store.total, held: this.#store.held, shown: this.#store.shown.length };
+  }
+
+  /** @param {import("./feed.js").Cut} cut */
+  #resumed(cut) {
+    const row = this.#marks.get(cut) ?? this.#store.mark("good", "");
+    this.#marks.set(cut, row);
+    const { comparison } = cut;
+    const where = `Resumed at ${cut.edge ?? "an edge"} after ${decimal(cut.away / 1000)} s`;
+    row.text = where;
+    if (comparison) {
+      const { checked, lost, twice } = comparison;
+      row.tone = lost || twice ? "bad" : "good";
+      row.text += checked
+        ? `. ${count(checked)} event${checked === 1 ? "" : "s"} since, compared with the log: ${lost || "none"} lost, ${twice || "none"} twice`
+        : ". Nothing came since";
+      this.#tell(row.tone, row.text);
+    }
+    this.#list.refresh();
+    this.#update();
+  }
+
+  /** @type {Map<import("./feed.js").Cut, import("./store.js").MarkRow>} */
+  #marks = new Map();
+
+  #stop() {
+    this.#feed?.stop();
+    this.#feed = null;
+    this.#marks.clear();
+  }
+
+  #clear() {
+    this.#store.clear();
+    this.#rate.clear();
+    this.#list.select(null);
+    this.#update();
+  }
+
+  #chooseStart() {
+    this.#exact.hidden = this.#start.value !== "";
+    if (!this.#exact.hidden) this.#exact.focus();
+  }
+
+  /** @param {string} from */
+  #setStart(from) {
+    const known = STARTS.some(([value]) => value === from && value !== "");
+    this.#start.value = known ? from : "";
+    this.#exact.hidden = known;
+    if (!known) this.#exact.value = from;
+  }
+
+  #filter() {
+    const words = this.#search.value.trim().toLowerCase();
+    const pattern = this.#topicFilter.value.trim();
+    const types = this.#types;
+    this.#store.filter(
+      (row) =>
+        types.lets(row.type) &&
+        (!pattern || row.topic === pattern || matches(pattern, row.topic)) &&
+        (!words || `${row.topic} ${row.type} ${row.text}`.toLowerCase().includes(words)),
+    );
+    this.#list.refresh();
+    this.#update();
+  }
+
+  /** @param {Row | null} row */
+  #select(row) {
+    const event = row?.kind === "event" ? row : null;
+    this.#detail.show(event);
+    this.element.classList.toggle("has-detail", event !== null);
+  }
+
+  /**
+   * @param {string} kind
+   * @param {string} text
+   */
+  #tell(kind, text) {
+    this.#told.className = `told ${kind}`;
+    write(this.#told, text);
+  }
+
+  #update() {
+    const { dropped } = this.#store;
+    this.#store.dropped = 0;
+    this.#list.show(this.#store.shown, dropped);
+    const paused = this.#feed?.paused ?? false;
+    this.#pauseButton.setAttribute("aria-pressed", String(paused));
+    /** @type {HTMLButtonElement} */ (this.#pauseButton).disabled = !this.#feed;
+    /** @type {HTMLButtonElement} */ (this.#cutButton).disabled = !this.#feed || paused;
+    write(/** @type {Element} */ (this.#pauseButton.querySelector("span")), paused ? "Go on" : "Pause");
+  }
+
+  #tick() {
+    const { total, held, types } = this.#store;
+    if (!this.element.isConnected) return;
+    const rates = this.#rate.read();
+    const recent = rates.slice(-5);
+    this.#chart.draw(rates);
+    write(this.#numbers.rate, decimal(recent.reduce((sum, rate) => sum + rate, 0) / recent.length));
+    write(this.#numbers.total, compact(total));
+    write(this.#numbers.held, held === total ? compact(held) : `newest ${compact(held)}`);
+    write(this.#numbers.cursor, this.#feed?.cursor ?? "–");
+    this.#types.draw(types);
+  }
+}

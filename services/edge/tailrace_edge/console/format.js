@@ -1,0 +1,103 @@
+/** How things are written, for people and for shells. */
+import { h } from "./dom.js";
+
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const fine = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+/** @param {number | null | undefined} value */
+export function count(value) {
+  return value == null ? "–" : whole.format(value);
+}
+
+/** @param {number | null | undefined} value */
+export function decimal(value) {
+  return value == null ? "–" : Math.abs(value) >= 100 ? whole.format(value) : fine.format(value);
+}
+
+/** @param {number | null | undefined} value */
+export function compact(value) {
+  return value == null ? "–" : value < 10_000 ? whole.format(value) : short.format(value);
+}
+
+/** @param {number} value */
+export function bytes(value) {
+  const steps = ["B", "KB", "MB", "GB", "TB"];
+  let step = 0;
+  while (value >= 1000 && step < steps.length - 1) {
+    value /= 1000;
+    step++;
+  }
+  return `${decimal(value)} ${steps[step]}`;
+}
+
+/**
+ * @param {string} time RFC 3339
+ */
+export function timeOfDay(time) {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return time;
+  return `${clock.format(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/**
+ * A span of time in two units at most.
+ *
+ * @param {number} seconds
+ */
+export function span(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min${s % 60 && s < 600 ? ` ${s % 60} s` : ""}`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+/** @param {string} time RFC 3339 */
+export function ago(time) {
+  const seconds = (Date.now() - Date.parse(time)) / 1000;
+  if (Number.isNaN(seconds)) return "";
+  return seconds < 1 ? "now" : `${span(seconds)} ago`;
+}
+
+/** @param {string} text */
+export function quoteShell(text) {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * How urgent an event's type is, for its colour.
+ *
+ * @param {string} type
+ */
+export function tone(type) {
+  if (type === "complete") return "good";
+  if (type === "failed" || type === "error") return "bad";
+  if (type === "warning" || type === "deleted") return "warn";
+  if (type === "cancelled" || type === "log" || type === "token") return "mute";
+  if (type === "start" || type === "progress") return "accent";
+  return "plain";
+}
+
+/**
+ * Returns JSON as lines of coloured text.
+ *
+ * @param {unknown} value
+ */
+export function json(value) {
+  const text = JSON.stringify(value, null, 2) ?? "null";
+  const code = h("code");
+  const parts = /("(?:\\.|[^"\\])*")(\s*:)?|\b(true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+  let end = 0;
+  for (const found of text.matchAll(parts)) {
+    code.append(text.slice(end, found.index));
+    const [all, string, colon, word] = found;
+    const kind = colon ? "key" : string ? "string" : word ? "word" : "number";
+    code.append(h("span", { class: `json-${kind}` }, string ?? all));
+    if (colon) code.append(colon);
+    end = found.index + all.length;
+  }
+  code.append(text.slice(end));
+  return h("pre", { class: "json", tabindex: "0", role: "region", "aria-label": "Data" }, code);
+}

@@ -1,0 +1,244 @@
+/** Topics and patterns to type, with completions from the log (ARIA's combobox with a list). */
+import { fill, h, icon } from "./dom.js";
+import { count } from "./format.js";
+
+const SHOWN = 8;
+const KEPT_FOR = 5000;
+const LIMIT = "2000";
+
+/** @type {Map<string, {at: number, topics: Promise<string[]>}>} */
+const known = new Map();
+
+/**
+ * Returns the topics below the tokens that are complete already.
+ *
+ * @param {import("./session.js").Session} session
+ * @param {string} text
+ */
+function findTopics(session, text) {
+  const base = text.includes(".") ? text.slice(0, text.lastIndexOf(".") + 1) : "";
+  const key = `${session.tenant} ${base}`;
+  const kept = known.get(key);
+  if (kept && Date.now() - kept.at < KEPT_FOR) return kept.topics;
+  const query = /** @type {[string, string][]} */ ([["match", `${base}>`], ["limit", LIMIT]]);
+  const topics = /** @type {Promise<{events: {topic: string}[]}>} */ (session.call("topics", { query })).then(
+    ({ events }) => events.map((event) => event.topic),
+    () => [], // not allowed, or not to be had now: then without completions
+  );
+  known.set(key, { at: Date.now(), topics });
+  return topics;
+}
+
+/**
+ * Returns what a text may be going to be: what is below its last token, each with how many topics that stands for.
+ *
+ * @param {string[]} topics
+ * @param {string} text
+ * @returns {{pattern: string, topics: number}[]}
+ */
+export function complete(topics, text) {
+  /** @type {Map<string, number>} */
+  const found = new Map();
+  const depth = text.split(".").length;
+  for (const topic of topics) {
+    if (!covers(text, topic)) continue;
+    const tokens = topic.split(".");
+    const own = text.split(".");
+    const begun = [...own.slice(0, -1), tokens[depth - 1]].join(".");
+    const pattern = tokens.length > depth ? `${begun}.>` : begun;
+    found.set(pattern, (found.get(pattern) ?? 0) + 1);
+  }
+  const all = [...found].map(([pattern, number]) => ({ pattern, topics: number }));
+  all.sort((a, b) => b.topics - a.topics || a.pattern.localeCompare(b.pattern));
+  if (text === "" && topics.length) all.unshift({ pattern: ">", topics: topics.length });
+  return all;
+}
+
+/**
+ * @param {string} text whose last token may be incomplete
+ * @param {string} topic
+ */
+function covers(text, topic) {
+  const own = text.split(".");
+  const tokens = topic.split(".");
+  if (tokens.length < own.length) return false;
+  return own.every((token, index) =>
+    index === own.length - 1 ? tokens[index]?.startsWith(token) : token === "*" || token === tokens[index],
+  );
+}
+
+/**
+ * A field with completions.
+ *
+ * @param {object} options
+ * @param {import("./session.js").Session} options.session
+ * @param {string} options.id
+ * @param {string} options.label
+ * @param {string} options.placeholder
+ * @param {boolean} [options.eager] whether it offers something before anything is typed
+ * @param {(text: string) => void} options.onTake
+ */
+export function makeCombobox({ session, id, label, placeholder, eager = false, onTake }) {
+  let active = -1;
+  let asked = 0;
+  /** @type {{pattern: string, topics: number}[]} */
+  let options = [];
+  const list = h("ul", { id: `${id}-list`, role: "listbox", "aria-label": "Topics in the log", class: "options", hidden: true });
+  const input = h("input", {
+    id,
+    class: "mono",
+    role: "combobox",
+    placeholder,
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+    enterkeyhint: "done",
+    "aria-label": label,
+    "aria-expanded": "false",
+    "aria-autocomplete": "list",
+    "aria-controls": `${id}-list`,
+    on: { input: offer, focus: () => eager && offer(), blur: () => setTimeout(close, 120), keydown: press },
+  });
+
+  async function offer() {
+    const number = ++asked;
+    const text = input.value.trim();
+    const topics = await findTopics(session, text);
+    if (number !== asked || document.activeElement !== input) return;
+    options = complete(topics, text).filter(({ pattern }) => pattern !== text).slice(0, SHOWN);
+    active = -1;
+    draw();
+  }
+
+  function draw() {
+    list.hidden = !options.length;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+    if (active < 0) input.removeAttribute("aria-activedescendant");
+    else input.setAttribute("aria-activedescendant", `${id}-${active}`);
+    fill(
+      list,
+      options.map(({ pattern, topics }, index) =>
+        h(
+          "li",
+          {
+            id: `${id}-${index}`,
+            role: "option",
+            "aria-selected": String(index === active),
+            on: {
+              mousedown: (/** @type {Event} */ event) => {
+                event.preventDefault();
+                take(pattern);
+              },
+            },
+          },
+          h("span", { class: "mono" }, pattern),
+          h("small", {}, pattern.endsWith(">") ? `${count(topics)} topic${topics === 1 ? "" : "s"}` : "topic"),
+        ),
+      ),
+    );
+  }
+
+  function close() {
+    asked++;
+    options = [];
+    draw();
+  }
+
+  /** @param {string} text */
+  function take(text) {
+    close();
+    onTake(text);
+  }
+
+  /** @param {KeyboardEvent} event */
+  function press(event) {
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      if (!options.length) return void offer();
+      event.preventDefault();
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      active = active < 0 && step < 0 ? options.length - 1 : (active + step + options.length) % options.length;
+      draw();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      const chosen = options[active]?.pattern ?? input.value.trim();
+      if (chosen) take(chosen);
+    } else if (event.key === "Escape" && options.length) {
+      event.stopPropagation();
+      close();
+    }
+  }
+
+  return { input, element: h("div", { class: "combobox" }, input, list) };
+}
+
+/**
+ * Several patterns, each to be taken away again.
+ *
+ * @param {import("./session.js").Session} session
+ * @param {string[]} initial
+ */
+export function makePatterns(session, initial) {
+  const patterns = new Set(initial);
+  const chips = h("ul", { class: "chips", "aria-label": "Topics and patterns" });
+  const { input, element: combobox } = makeCombobox({
+    session,
+    id: "pattern",
+    label: "Add a topic or pattern",
+    placeholder: "add a topic, jobs.* or >",
+    eager: true,
+    onTake: add,
+  });
+
+  /** @param {string} text */
+  function add(text) {
+    patterns.add(text);
+    input.value = "";
+    draw();
+  }
+
+  function draw() {
+    chips.hidden = !patterns.size;
+    fill(
+      chips,
+      [...patterns].map((pattern) =>
+        h(
+          "li",
+          { class: "chip mono" },
+          pattern,
+          h(
+            "button",
+            {
+              type: "button",
+              "aria-label": `Take ${pattern} away`,
+              on: {
+                click: () => {
+                  patterns.delete(pattern);
+                  draw();
+                  input.focus();
+                },
+              },
+            },
+            icon("close"),
+          ),
+        ),
+      ),
+    );
+  }
+  draw();
+
+  return {
+    element: h("div", { class: "patterns" }, chips, combobox),
+    input,
+    /** Returns all patterns, the one that is still in the field included. */
+    read() {
+      if (input.value.trim()) add(input.value.trim());
+      return [...patterns];
+    },
+    /** @param {string[]} wanted */
+    set(wanted) {
+      patterns.clear();
+      for (const pattern of wanted) patterns.add(pattern);
+      draw();
+    },
+  };
+}

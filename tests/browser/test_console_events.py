@@ -1,0 +1,216 @@
+"""The console's events: they arrive, all of them, whatever happens to the connection, and are easy to look through."""
+
+import re
+import shlex
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from browser.console import Console, open_console
+from playwright.async_api import expect
+from support.broker import Broker
+from support.calls import call, publish
+from support.edge import EdgeProcess
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+async def edge(broker: Broker, tmp_path: Path) -> AsyncIterator[EdgeProcess]:
+    async with EdgeProcess(broker.url, tmp_path / "edge", name="one", faults=True, heartbeat=1, retry=0.1) as edge:
+        yield edge
+
+
+@pytest.fixture
+async def console(edge: EdgeProcess) -> AsyncIterator[Console]:
+    async with open_console(edge) as console:
+        yield console
+        assert [each for each in console.complaints if "503" not in each] == []
+
+
+async def publish_many(edge: EdgeProcess, number: int, *, topic: str = "orders.1") -> None:
+    body = [{"topic": topic, "data": {"number": index}} for index in range(number)]
+    async with httpx.AsyncClient(timeout=60) as client:
+        for begin in range(0, number, 1000):
+            answer = await client.post(f"{edge.url}/v1/acme/events", json=body[begin : begin + 1000])
+            assert answer.status_code == 201
+
+
+async def test_events_arrive_with_all_that_they_carry(edge: EdgeProcess, console: Console) -> None:
+    await console.open(topic="orders.>", from_="now")
+    await console.wait_link("live")
+
+    await publish(edge, ("orders.17", {"state": "<b>paid</b>"}, "message"), ("other", 1))
+
+    row = console.page.locator("#events .row:not(.mark)")
+    await expect(row).to_have_count(1)
+    await expect(row).to_contain_text('messageorders.17{"state":"<b>paid</b>"}')
+    await row.click()
+    detail = console.page.get_by_role("complementary", name="Event")
+    await expect(detail.get_by_role("region", name="Data")).to_have_text('{\n  "state": "<b>paid</b>"\n}')
+
+
+async def test_ten_thousand_events_are_counted_and_a_screenful_is_drawn(edge: EdgeProcess, console: Console) -> None:
+    await publish_many(edge, 10_000)
+    await console.open(topic="orders.>", from_="start")
+
+    await console.wait_count(10_000)
+
+    assert await console.count("held") == 10_000
+    rows = console.page.locator("#events .row")
+    await expect(rows.last).to_contain_text('{"number":9999}')
+    assert await rows.count() < 100
+    await console.page.locator("#events").press("Home")
+    await expect(rows.nth(1)).to_contain_text('{"number":0}')
+    await console.page.locator("#events").press("PageDown")
+    assert await rows.count() < 100
+    await console.page.get_by_role("button", name="Newest").click()
+    await expect(rows.last).to_contain_text('{"number":9999}')
+
+
+async def test_memory_is_bounded(edge: EdgeProcess, console: Console) -> None:
+    await publish_many(edge, 25_000)
+    await console.open(topic="orders.>", from_="start")
+
+    await console.wait_count(25_000)
+
+    assert 19_000 < await console.count("held") <= 20_000
+    await expect(console.page.locator("#events .row").last).to_contain_text('{"number":24999}')
+
+
+async def test_cut_link_resumes_and_says_what_came(edge: EdgeProcess, console: Console) -> None:
+    await console.open(topic="orders.>", from_="now")
+    await console.wait_link("live")
+    await publish_many(edge, 3)
+    await console.wait_count(3)
+
+    await console.page.keyboard.press("x")
+    await console.wait_link("closed")
+    await publish_many(edge, 8)
+
+    await console.wait_count(11)
+    await console.wait_link("live")
+    await expect(console.page.locator("#events .mark-text").last).to_have_text(
+        re.compile(r"Resumed at one after 3\S* s\. 8 events since, compared with the log: none lost, none twice")
+    )
+
+
+async def test_pause_reads_nothing_and_loses_nothing(edge: EdgeProcess, console: Console) -> None:
+    await console.open(topic="orders.>", from_="now")
+    await console.wait_link("live")
+    await publish_many(edge, 1)
+    await console.wait_count(1)
+
+    await console.page.keyboard.press("p")
+    await console.wait_link("paused")
+    await publish_many(edge, 500)
+    # Of those, one that was on its way when the key was pressed may still be taken.
+    assert await console.count() <= 2
+
+    await console.page.keyboard.press("p")
+    await console.wait_count(501)
+    await console.wait_link("live")
+
+
+async def test_filters_and_search(edge: EdgeProcess, console: Console) -> None:
+    await console.open(topic=">", from_="now")
+    await console.wait_link("live")
+    await publish(edge, ("orders.1", {"for": "Ada"}), ("orders.2", {"for": "Bob"}), ("users.1", {"by": "ada"}, "log"))
+    await console.wait_count(3)
+    rows = console.page.locator("#events .row:not(.mark)")
+
+    await console.page.get_by_label("Search in topic, type and data").fill("ADA")
+    await expect(rows).to_have_count(2)
+    await console.page.get_by_label("Show only topics that match").fill("orders.*")
+    await expect(rows).to_have_count(1)
+    await console.page.get_by_label("Search in topic, type and data").fill("")
+    await expect(rows).to_have_count(2)
+    await console.page.get_by_role("button", name="log 1").click()
+    await expect(rows).to_have_count(0)
+    await console.page.get_by_label("Show only topics that match").fill("")
+    await expect(rows).to_have_count(1)
+
+
+async def test_topics_are_completed_from_the_log(edge: EdgeProcess, console: Console) -> None:
+    await publish(edge, ("orders.1", 1), ("orders.2", 1), ("users.7.jobs.import", 1), ("users.8.jobs.import", 1))
+    await console.open(topic="none", from_="now")
+    await console.page.get_by_role("button", name="Take none away").click()
+    field = console.page.get_by_role("combobox", name="Add a topic or pattern")
+    options = console.page.get_by_role("listbox", name="Topics in the log").get_by_role("option")
+
+    await field.fill("users.")
+    await expect(options).to_have_text(["users.7.>1 topic", "users.8.>1 topic"])
+    await field.fill("users.*.j")
+    await expect(options).to_have_text(["users.*.jobs.>2 topics"])
+    await field.press("ArrowDown")
+    await field.press("Enter")
+    await console.page.get_by_label("From where").select_option("start")
+    await console.page.get_by_role("button", name="Follow").click()
+
+    await console.wait_count(2)
+
+
+async def test_it_resumes_after_any_event(edge: EdgeProcess, console: Console) -> None:
+    await publish_many(edge, 5)
+    await console.open(topic="orders.>", from_="start")
+    await console.wait_count(5)
+
+    await console.page.locator("#events .row", has_text='{"number":2}').click()
+    await console.page.get_by_role("button", name="Resume after this").click()
+
+    await console.wait_count(7)  # with the two that follow it
+
+
+async def test_what_is_looked_at_stays_where_it_is(edge: EdgeProcess, console: Console) -> None:
+    await console.open(topic="orders.>", from_="now")
+    await console.wait_link("live")
+    await publish_many(edge, 60)
+    await console.wait_count(60)
+    row = console.page.locator("#events .row", has_text='{"number":55}')
+    await row.click()
+
+    await publish_many(edge, 300, topic="orders.2")
+    await console.wait_count(360)
+    await expect(row).to_be_in_viewport()
+    await expect(row).to_have_attribute("aria-selected", "true")
+    await console.page.get_by_role("button", name="Newest").click()
+    await expect(console.page.locator("#events .row").last).to_contain_text('{"number":299}')
+
+
+async def test_a_test_event_is_published(edge: EdgeProcess, console: Console) -> None:
+    await console.open(topic="orders.>", from_="now")
+    await console.wait_link("live")
+
+    await console.page.keyboard.press("n")
+    dialog = console.page.get_by_role("dialog", name="Publish a test event")
+    await dialog.get_by_role("combobox", name="Topic").fill("orders.9")
+    await dialog.get_by_label("Data, any JSON").fill("{nonsense")
+    await dialog.get_by_role("button", name="Publish").click()
+    await expect(dialog.get_by_role("status")).to_contain_text("The data is not JSON")
+    await dialog.get_by_label("Data, any JSON").fill('{"hello": 1}')
+    await dialog.get_by_label("How many").fill("3")
+    await dialog.get_by_role("button", name="Publish").click()
+
+    await expect(dialog.get_by_role("status")).to_contain_text("3 stored")
+    await console.wait_count(3)
+
+
+async def test_what_is_copied_for_curl_says_the_same(edge: EdgeProcess) -> None:
+    async with open_console(edge, permissions=["clipboard-read", "clipboard-write"]) as console:
+        await publish(edge, ("orders.1", {"who": "O'Neill", "n": 1}, "paid"))
+        await console.open(topic="orders.>", from_="start")
+        await console.page.locator("#events .row", has_text="O'Neill").click()
+
+        await console.page.get_by_role("button", name="Copy publish").click()
+        await expect(console.page.get_by_role("button", name="Copied")).to_be_visible()
+        words = shlex.split(await console.evaluate("navigator.clipboard.readText()"))
+        answer = await call(edge, words[1].removeprefix(edge.url), method="POST", content=words[-1])
+
+        assert answer.status_code == 201
+        await console.wait_count(2)
+        await console.page.get_by_role("button", name="Copy as curl").click()
+        await expect(console.page.get_by_role("button", name="Copied")).to_have_count(1)
+        words = shlex.split(await console.evaluate("navigator.clipboard.readText()"))
+        assert words[:3] == ["curl", "-N", f"{edge.url}/v1/acme/events?topic=orders.%3E"]
+        assert words[3:] == ["-H", f"Last-Event-ID: {answer.json()['ids'][0].rpartition('-')[0]}-1"]

@@ -1,0 +1,1 @@
+"""The TypeScript client: built, checked, and run against real edges."""

@@ -1,0 +1,328 @@
+"""The client in a real Chromium: tabs that share, and all that happens to a page."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conformance.programs import require_chromium
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from support.broker import Broker
+from support.edge import EdgeProcess
+from support.waiting import wait_until
+from tailrace_producer import Producer
+
+from client_js.package import bundle
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+HERE = Path(__file__).parent
+WAIT = 60_000
+"""Milliseconds after which what a page waits for has failed to come."""
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=require_chromium(),
+            args=FLAGS,
+            ignore_default_args=["--disable-back-forward-cache"],
+            timeout=120_000,
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> BrowserContext:
+    return await browser.new_context()
+
+
+@pytest.fixture
+async def origin(tmp_path: Path) -> AsyncIterator[str]:
+    """The origin of a server that has the page and the client."""
+    files = {
+        "/": ("text/html", (HERE / "page.html").read_bytes()),
+        "/other": ("text/html", b"<!doctype html><title>Another page</title>"),
+        "/client.js": ("text/javascript", bundle(HERE / "browser_entry.ts", tmp_path / "client.js").read_bytes()),
+    }
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        except asyncio.IncompleteReadError:
+            writer.close()  # a connection that the browser opened in advance
+            return
+        kind, content = files.get(path, ("text/plain", b""))
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(content)}\r\nconnection: close\r\n"
+        writer.write(head.encode() + b"\r\n" + content)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}"
+
+
+@pytest.fixture
+async def edge(broker: Broker, tmp_path: Path, origin: str) -> AsyncIterator[EdgeProcess]:
+    async with EdgeProcess(broker.url, tmp_path / "edge", cors_origins=origin, heartbeat=1) as edge:
+        yield edge
+
+
+@pytest.fixture
+async def producer(broker: Broker) -> AsyncIterator[Producer]:
+    async with Producer(broker.url, tenant="acme") as producer:
+        yield producer
+
+
+async def wait_for(page: Page, condition: str) -> None:
+    # Not with each frame, as is the default: pages that nobody sees have none.
+    await page.wait_for_function(condition, timeout=WAIT, polling=50)
+
+
+async def open_page(context: BrowserContext, origin: str) -> Page:
+    page = await context.new_page()
+    await page.goto(f"{origin}/")
+    await wait_for(page, "window.ready")
+    return page
+
+
+async def follow(page: Page, edge: EdgeProcess, topics: Sequence[str], **options: Any) -> None:
+    stream = {"topics": topics, "from": "start"} | options.pop("stream", {})
+    settings = {"url": edge.url, "tenant": "acme"} | options
+    await page.evaluate(f"follow({json.dumps(settings)}, {json.dumps(stream)})")
+
+
+async def see(page: Page, expected: Sequence[Any]) -> None:
+    """Return once a page has got exactly that."""
+    await wait_for(page, f"got.length >= {len(expected)} || window.failed")
+    assert await page.evaluate("window.failed") is None
+    assert await page.evaluate("got") == list(expected)
+
+
+async def reach(page: Page, state: str) -> None:
+    await wait_for(page, f"stream.link.state === {state!r}")
+
+
+async def count_streams(edge: EdgeProcess) -> int:
+    async with httpx.AsyncClient() as client:
+        stats = (await client.get(f"{edge.url}/v1/stats")).json()
+    number: int = stats["connections"]
+    return number
+
+
+async def wait_streams(edge: EdgeProcess, number: int) -> None:
+    async def has() -> bool:
+        return await count_streams(edge) == number
+
+    await wait_until(has)
+
+
+async def publish(producer: Producer, topics: Sequence[str], numbers: range) -> None:
+    await producer.publish_many([(topic, number) for number in numbers for topic in topics])
+
+
+async def find_leader(pages: Sequence[Page]) -> Page:
+    while True:
+        for page in pages:
+            if await page.evaluate("leads()"):
+                return page
+
+
+async def test_eight_tabs_have_one_connection_and_lose_nothing_when_the_leader_is_closed(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
+) -> None:
+    topics = [f"orders.{tab}" for tab in range(8)]
+    await publish(producer, topics, range(50))
+    pages = [await open_page(context, origin) for _ in topics]
+    for page, topic in zip(pages, topics, strict=True):
+        await follow(page, edge, [topic], principal="7")
+    for page in pages:
+        await see(page, range(50))
+        await reach(page, "live")
+    await wait_streams(edge, 1)
+    await publish(producer, topics, range(50, 100))
+    for page in pages:
+        await see(page, range(100))
+
+    leader = await find_leader(pages)
+    going_on = asyncio.create_task(publish(producer, topics, range(100, 1000)))
+    await wait_for(leader, "got.length > 120")
+    await leader.close()
+    pages.remove(leader)
+    await going_on
+    for page in pages:
+        await see(page, range(1000))
+        assert (await page.evaluate("stream.link"))["state"] == "live"
+    await wait_streams(edge, 1)
+    # A tab that comes later reads what it lacks, and then shares.
+    late = await open_page(context, origin)
+    await follow(late, edge, ["orders.*"], principal="7", stream={"from": "last"})
+    await wait_for(late, "got.length === 8")
+    await publish(producer, ["orders.0"], range(1000, 1001))
+    await wait_for(late, "got.length === 9 && got.at(-1) === 1000")
+    await wait_streams(edge, 1)
+    for page in [*pages, late]:
+        await page.evaluate("client.dispose()")
+    await wait_streams(edge, 0)
+
+
+async def test_a_tab_that_the_lead_is_stolen_from_gives_it_up(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
+) -> None:
+    pages = [await open_page(context, origin) for _ in range(3)]
+    for page in pages:
+        await follow(page, edge, ["orders.1"], principal="7")
+        await reach(page, "live")
+    await find_leader(pages)
+    await pages[0].evaluate("""async () => {
+        const { held } = await navigator.locks.query();
+        const { name } = held.find(({ name }) => name.startsWith("tailrace ") && name.endsWith("]"));
+        await navigator.locks.request(name, { steal: true }, async () => {});
+    }""")
+    await find_leader(pages)
+    await publish(producer, ["orders.1"], range(100))
+    for page in pages:
+        await see(page, range(100))
+    await wait_streams(edge, 1)
+
+
+async def test_tabs_of_two_principals_do_not_share(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
+) -> None:
+    pages = [await open_page(context, origin) for _ in range(4)]
+    for number, page in enumerate(pages):
+        await follow(page, edge, ["orders.1"], principal=str(number % 2))
+    for page in pages:
+        await reach(page, "live")
+    await wait_streams(edge, 2)
+    await publish(producer, ["orders.1"], range(10))
+    for page in pages:
+        await see(page, range(10))
+
+
+async def test_a_refusal_is_that_of_the_tab_that_asked(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
+) -> None:
+    good, bad = [await open_page(context, origin) for _ in range(2)]
+    await follow(good, edge, ["orders.1"], principal="7")
+    await reach(good, "live")
+    await follow(bad, edge, ["not a topic"], principal="7")
+    await wait_for(bad, "window.failed")
+    assert "400" in await bad.evaluate("window.failed")
+    await publish(producer, ["orders.1"], range(10))
+    await see(good, range(10))
+    await wait_streams(edge, 1)
+
+
+@pytest.mark.parametrize("principal", [None, "7"])
+async def test_a_page_that_was_frozen_misses_nothing(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer, principal: str | None
+) -> None:
+    page, other = [await open_page(context, origin) for _ in range(2)]
+    for each in (page, other):
+        await follow(each, edge, ["orders.1"], principal=principal)
+        await reach(each, "live")
+    await publish(producer, ["orders.1"], range(10))
+    await see(page, range(10))
+    # The events alone: no tab of a headless Chromium is hidden, and none that is seen can be frozen.
+    await page.evaluate("document.dispatchEvent(new Event('freeze'))")
+    await publish(producer, ["orders.1"], range(10, 20))
+    await see(other, range(20))
+    await wait_streams(edge, 1)
+    assert await page.evaluate("got") == list(range(10))
+    await page.evaluate("document.dispatchEvent(new Event('resume'))")
+    await see(page, range(20))
+    await publish(producer, ["orders.1"], range(20, 30))
+    await see(page, range(30))
+
+
+@pytest.mark.parametrize("principal", [None, "7"])
+async def test_a_page_that_one_comes_back_to_carries_on(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer, principal: str | None
+) -> None:
+    page = await open_page(context, origin)
+    await follow(page, edge, ["orders.1"], principal=principal)
+    await publish(producer, ["orders.1"], range(10))
+    await see(page, range(10))
+    await page.goto(f"{origin}/other")
+    await wait_streams(edge, 0)
+    await publish(producer, ["orders.1"], range(10, 20))
+    await page.go_back(wait_until="commit")  # a page that was kept is not loaded
+    await see(page, range(20))
+    assert await page.evaluate("persisted") == 1, "the page was not kept: something that was left open forbids it"
+
+
+async def test_a_network_that_comes_back_is_used_at_once(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
+) -> None:
+    page = await open_page(context, origin)
+    await follow(page, edge, ["orders.1"], backoff={"base": 3_600_000, "cap": 3_600_000})
+    await publish(producer, ["orders.1"], range(10))
+    await see(page, range(10))
+    await page.evaluate("Math.random = () => 0.00001")
+    await context.set_offline(True)
+    await reach(page, "offline")
+    await publish(producer, ["orders.1"], range(10, 20))
+    await context.set_offline(False)
+    await see(page, range(20))
+    await reach(page, "live")
+
+
+async def test_the_cursor_survives_a_reload(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
+) -> None:
+    page = await open_page(context, origin)
+    stream = {"persist": "orders of 7"}
+    await follow(page, edge, ["orders.1"], stream=stream)
+    await publish(producer, ["orders.1"], range(10))
+    await see(page, range(10))
+    await publish(producer, ["orders.2"], range(10))
+    await page.reload()
+    await wait_for(page, "window.ready")
+    await publish(producer, ["orders.1"], range(10, 20))
+    await follow(page, edge, ["orders.1"], stream=stream)
+    await see(page, range(10, 20))
+
+
+async def test_a_page_reads_on_when_its_edge_is_killed_and_another_takes_the_port(
+    context: BrowserContext, origin: str, broker: Broker, edge: EdgeProcess, producer: Producer, tmp_path: Path
+) -> None:
+    page = await open_page(context, origin)
+    await follow(page, edge, ["orders.1"])
+    await publish(producer, ["orders.1"], range(100))
+    await see(page, range(100))
+    edge.kill()
+    await publish(producer, ["orders.1"], range(100, 200))
+    await reach(page, "offline")
+    async with EdgeProcess(broker.url, tmp_path / "b", name="b", port=edge.port, cors_origins=origin):
+        await see(page, range(200))
+        assert (await page.evaluate("stream.link"))["edge"] == "b"
+
+
+async def test_native_eventsource_of_the_browser_is_the_fallback(
+    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
+) -> None:
+    page = await open_page(context, origin)
+    await follow(page, edge, ["orders.1"], transport="eventsource")
+    await publish(producer, ["orders.1"], range(100))
+    await see(page, range(100))
+    await page.evaluate("stream.close()")
+    await wait_streams(edge, 0)
