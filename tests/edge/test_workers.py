@@ -1,9 +1,12 @@
 """Leases of jobs: which have lapsed, by a clock that the tests turn. What is said in the log: tests/integration."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from tailrace_edge import workers as module
 from tailrace_edge.engine.entry import Entry
+from tailrace_edge.jetstream import StoredMessage
 from tailrace_edge.workers import Workers, _lose
 
 
@@ -19,14 +22,34 @@ class FakeFollower:
         """Nothing comes from here."""
 
 
+class FakeJetStream:
+    """A log whose newest message of each job is the first one, and the watch's next turns meanwhile."""
+
+    def __init__(self) -> None:
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.published: list[str] = []
+
+    async def read_message(self, *, last_by_subj: str) -> StoredMessage:
+        self.meanwhile()
+        payload = msgspec.json.encode(
+            {"type": "progress", "time": "2026-01-31T00:00:00Z", "data": {"status": "running"}}
+        )
+        return StoredMessage(1, last_by_subj, payload, "2026-01-31T00:00:00Z")
+
+    async def publish_event(self, subject: str, _payload: bytes, _headers: dict[str, str]) -> int:
+        self.published.append(subject)
+        return 2
+
+
 class Watch:
     """Workers, and the clock they go by."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.follower = FakeFollower()
+        self.jetstream = FakeJetStream()
         self.workers = Workers(
-            None,  # type: ignore[arg-type]  # nothing is said here
+            self.jetstream,  # type: ignore[arg-type]  # it has what is needed here
             self.follower,  # type: ignore[arg-type]  # see above
             None,  # type: ignore[arg-type]  # nothing is read here
             lambda: self.now,
@@ -91,6 +114,31 @@ def test_an_edge_that_lags_does_not_know(watch: Watch) -> None:
 
     watch.follower.lag = 0
     assert watch.turn(1.0) == ["acme.jobs.1"]
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        pytest.param([make_entry(2, "acme.jobs.2", lease=0.0)], id="called-lost-by-another-edge-or-ended"),
+        pytest.param([make_entry(1, "acme.jobs.2")], id="renewed"),
+    ],
+)
+async def test_what_comes_of_a_job_while_another_is_settled_is_heeded(watch: Watch, newer: list[Entry]) -> None:
+    watch.workers.note([make_entry(1), make_entry(1, "acme.jobs.2")])
+    watch.jetstream.meanwhile = lambda: watch.workers.note(newer)
+    for path in watch.turn(31.0):
+        await watch.workers._settle(path)
+
+    assert watch.jetstream.published == ["events.acme.jobs.1"]
+
+
+async def test_a_job_that_ends_while_it_is_settled_is_left_alone(watch: Watch) -> None:
+    watch.workers.note([make_entry(1)])
+    watch.jetstream.meanwhile = lambda: watch.workers.note([make_entry(2, lease=0.0)])
+    for path in watch.turn(31.0):
+        await watch.workers._settle(path)
+
+    assert watch.jetstream.published == []
 
 
 @pytest.mark.parametrize("status", ["running", "retrying"])

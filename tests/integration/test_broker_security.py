@@ -334,10 +334,11 @@ async def test_a_producer_cannot_delete_what_others_stored(brokers: SecuredBroke
 async def test_a_roll_up_stays_inside_its_tenant(brokers: SecuredBrokers, tmp_path: Path) -> None:
     async with start_edge(brokers, tmp_path / "edge"), intrude(brokers, "acme") as intruder:
         async with make_producer(brokers, "globex") as producer:
-            await producer.publish_many(("x", number) for number in range(3))
+            ids = await producer.publish_many(("x", number) for number in range(3))
         for number in range(3):
             await intruder.client.request("events.acme.x", str(number).encode())
-        await intruder.client.publish("rollups.acme.x", b'{"sequence": 1000}')
+        request = {"id": f"{ids[0].partition('-')[0]}-1000"}
+        await intruder.client.publish("rollups.acme.x", json.dumps(request).encode())
 
         async def purged() -> bool:
             return "events.acme.x" not in (await read_state(intruder))["subjects"]

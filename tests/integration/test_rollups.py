@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from nats.aio.client import Client as Nats
@@ -11,6 +12,8 @@ from support.calls import call, publish, read
 from support.edge import EdgeProcess
 from support.stream import open_stream
 from support.waiting import wait_until
+from tailrace_producer import Producer, Settings
+from tailrace_protocol.texts import TextState
 
 
 async def count(broker: Broker) -> Counter[str]:
@@ -18,8 +21,10 @@ async def count(broker: Broker) -> Counter[str]:
     return Counter(subject for _, subject, _ in await read_stream(broker.url))
 
 
-async def roll_up(client: Nats, subject: str, sequence: int) -> None:
-    await client.publish(f"rollups.{subject}", json.dumps({"sequence": sequence}).encode())
+async def roll_up(client: Nats, edge: EdgeProcess, subject: str, sequence: int) -> None:
+    """Ask the edges, as a producer does."""
+    epoch: str = (await read(edge, "/v1/stats"))["epoch"]
+    await client.publish(f"rollups.{subject}", json.dumps({"id": f"{epoch}-{sequence}"}).encode())
     await client.flush()
 
 
@@ -38,7 +43,7 @@ async def test_what_was_rolled_up_is_removed_and_nothing_else(
                 await store(client, subject, number)
         whole = await store(client, "acme.a", "all", **{"Tailrace-Rollup": "sub"})
         await store(client, "acme.a", "more")
-        await roll_up(client, "acme.a", whole)
+        await roll_up(client, edges[0], "acme.a", whole)
 
         async def done() -> bool:
             return (await count(broker))["events.acme.a"] == 2
@@ -50,16 +55,16 @@ async def test_what_was_rolled_up_is_removed_and_nothing_else(
         assert [event["data"] for event in history["events"]] == ["all", "more"]
 
 
-@pytest.mark.parametrize("payload", [b"", b"{}", b'{"sequence": "x"}', b"\xff"])
+@pytest.mark.parametrize("payload", [b"", b"{}", b'{"id": 7}', b'{"id": "x"}', b'{"id": "00000000-2"}', b"\xff"])
 async def test_a_request_that_makes_no_sense_harms_nobody(edge: EdgeProcess, broker: Broker, payload: bytes) -> None:
     async with await connect(broker.url) as client:
         await store(client, "acme.a", 1)
         second = await store(client, "acme.a", 2)
         for subject in ("rollups.acme.a", "rollups.acme", "rollups.acme.%zz", "rollups.ACME.a"):
             await client.publish(subject, payload)
-        await roll_up(client, "ACME.a", second)
-        await roll_up(client, "acme.b", second)
-        await roll_up(client, "acme.a", second)
+        await roll_up(client, edge, "ACME.a", second)
+        await roll_up(client, edge, "acme.b", second)
+        await roll_up(client, edge, "acme.a", second)
 
         async def done() -> bool:
             return (await count(broker))["events.acme.a"] == 1
@@ -101,7 +106,49 @@ async def test_a_stream_that_is_open_meanwhile_gets_every_event(edge: EdgeProces
             for number in range(10):
                 await store(client, "acme.a", [round_, number])
             whole = await store(client, "acme.a", [round_], **{"Tailrace-Rollup": "sub"})
-            await roll_up(client, "acme.a", whole)
+            await roll_up(client, edge, "acme.a", whole)
         events = await asyncio.wait_for(stream.read_events(220), 60)
     got = [json.loads(event.data)["data"] for event in events]
     assert got == [data for n in range(20) for data in [*([n, k] for k in range(10)), [n]]]
+
+
+async def test_who_comes_late_gets_the_whole_text_from_a_log_that_is_rolled_up_meanwhile(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """The tail is too small for the text, so that each reader begins in the log, while edges purge it."""
+
+    async def read_text() -> tuple[int, TextState]:
+        state, count = TextState(), 0
+        async with open_stream(edge.url, "chats.1", from_="start") as stream:
+            while state.status == "running":
+                event = json.loads((await stream.next_event()).data)
+                assert state.take(event["type"], event["data"])
+                assert state.complete_from_start
+                count += 1
+        return count, state
+
+    tokens = [f"{number} " for number in range(1500)]
+    settings = Settings(text_interval=0, text_batch=1)
+    readers = []
+    async with (
+        EdgeProcess(broker.url, tmp_path / "edge", tail_bytes=10_000) as edge,
+        Producer(broker.url, tenant="acme", settings=settings) as producer,
+        producer.stream("chats.1") as out,
+    ):
+        for number, token in enumerate(tokens):
+            out.write(token)
+            await producer.flush()
+            if number % 50 == 25:
+                readers.append(asyncio.create_task(read_text()))
+        out.complete()
+        await producer.flush()
+        read = await asyncio.wait_for(asyncio.gather(*readers), 60)
+
+        async def rolled_up() -> bool:
+            return await count(broker) == {"events.acme.chats.1": 1}
+
+        await wait_until(rolled_up)
+        assert (await read_text())[0] == 1
+    assert {state.text for _, state in read} == {"".join(tokens)}
+    # Who came last began with the last roll-up, and not with the first token.
+    assert read[-1][0] < 500

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from producer.faults import wait_until
 from support.broker import Broker, pick_ports
+from tailrace_producer import Producer
 from tailrace_producer.commands import Commands
 from tailrace_producer.connection import (
     Ack,
@@ -232,3 +234,20 @@ def test_inbox_of_a_user(url: str, prefix: str) -> None:
 def test_logins_are_hidden() -> None:
     assert hide_login("nats://u:p@ss@h:4222") == "nats://h:4222"
     assert hide_login("nats://h:4222") == "nats://h:4222"
+
+
+async def test_broker_that_hangs_with_what_it_did_not_take_is_left_for_another(broker: Broker, tmp_path: Path) -> None:
+    other = Broker(tmp_path / "other", port=pick_ports(1)[0])
+    settings = Settings(window_bytes=1 << 26, ack_timeout=0.3, connect_timeout=0.3)
+    async with Producer(f"{broker.url},{other.url}", settings=settings) as producer:
+        await producer.publish("t", 0)
+        other.start()
+        try:
+            await support.broker.create_stream(other.url)
+            broker.suspend()
+            for number in range(400):  # more than all buffers on the way hold
+                producer.enqueue("t", [number, "x" * 60_000])
+            await producer.flush(30)
+        finally:
+            broker.resume()
+            other.kill()

@@ -7,15 +7,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
 from producer.faults import is_ack, proxy_to, read_events, wait_until
+from producer.outboxes import check, check_order, keep, kept, kill, list_files, publish_left, start
 from support.broker import Broker, connect, request
 from tailrace_producer import Producer, Settings, SyncProducer
 from tailrace_producer.outbox_file import Change, OutboxFile, Row, find_files
@@ -23,84 +23,10 @@ from tailrace_producer.pending import Message
 from tailrace_protocol.errors import BrokerUnavailable, SetupError
 from tailrace_protocol.stream import STREAM
 
-PROCESS = """
-import sys, time
-from tailrace_producer import Settings, SyncProducer
-
-url, folder, first, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-producer = SyncProducer(url, settings=Settings(outbox_path=folder, ack_timeout=0.3, close_timeout=0.2))
-for number in range(first, first + count):
-    producer.enqueue(f"t.{number % 7}", number)
-print("published", flush=True)
-time.sleep(600)
-"""
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "outbox"
-
-
-def keep(folder: Path, **more: Any) -> Settings:
-    return Settings(outbox_path=folder, ack_timeout=0.3, close_timeout=0.2, **more)
-
-
-@contextmanager
-def start(url: str, folder: Path, first: int, count: int) -> Iterator["subprocess.Popen[str]"]:
-    """A process that publishes, and waits to be killed."""
-    command = [sys.executable, "-c", PROCESS, url, str(folder), str(first), str(count)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert "published\n" in process.stdout
-            yield process
-        finally:
-            process.kill()
-
-
-def kill(process: "subprocess.Popen[str]") -> None:
-    process.kill()
-    process.wait()
-
-
-def list_files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def count_rows(folder: Path) -> int:
-    total = 0
-    for path in find_files(folder, "default"):
-        database = sqlite3.connect(path)
-        try:
-            [(number,)] = database.execute("SELECT count(*) FROM events")
-            total += number
-        except sqlite3.OperationalError:
-            pass  # it is about to be made
-        finally:
-            database.close()
-    return total
-
-
-def kept(folder: Path, count: int) -> bool:
-    return count_rows(folder) == count
-
-
-async def publish_left(url: str, folder: Path) -> None:
-    async with Producer(url, settings=keep(folder)) as producer:
-        await wait_until(lambda: producer._core.publisher._epoch != "")
-        await producer.flush(30)
-
-
-async def check(url: str, count: int) -> None:
-    events = await read_events(url)
-    assert sorted(event[3] for event in events) == list(range(count))
-    check_order(events)
-
-
-def check_order(events: list[tuple[int, str, str, Any]]) -> None:
-    for topic in {event[1] for event in events}:
-        numbers = [event[3] for event in events if event[1] == topic]
-        assert numbers == sorted(numbers)
 
 
 async def test_events_survive_a_killed_process(broker: Broker, folder: Path) -> None:
@@ -298,35 +224,6 @@ async def test_events_that_were_never_sent_are_published_however_late(broker: Br
     await publish_left(broker.url, folder)
 
     await check(broker.url, 10)
-
-
-async def test_damaged_file_stops_nothing(broker: Broker, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    os.mkdir(folder)
-    (folder / "default.0123.outbox").write_bytes(b"no database" * 1000)
-    async with Producer(broker.url, settings=keep(folder)) as producer:
-        await producer.publish("t", 0)
-
-    await check(broker.url, 1)
-    assert "events on disk cannot be read" in capsys.readouterr().out
-
-
-async def test_disk_that_takes_nothing_stops_nothing(
-    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fail(*_: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    monkeypatch.setattr(OutboxFile, "change", fail)
-    broker.kill()
-    async with Producer(broker.url, settings=Settings(outbox_path=folder)) as producer:
-        await wait_until(lambda: "no broker" in producer._core.publisher._reason)
-        for number in range(10):
-            producer.enqueue("t", number)
-        await wait_until(lambda: producer._core.publisher._unacked[1_000_010].place is not None)
-        broker.start()
-
-    await check(broker.url, 10)
-    assert capsys.readouterr().out.count("they wait in memory alone") == 1
 
 
 def test_folder_that_cannot_be_is_told(tmp_path: Path) -> None:

@@ -195,6 +195,25 @@ def test_retry_is_left_alone_by_the_context(bench: Bench) -> None:
     assert bench.publisher.newest.status == "retrying"
 
 
+def test_starts_and_ends_that_were_lost_together_are_sent_again_in_their_order(bench: Bench) -> None:
+    bench.start()
+    bench.publisher.spooling = True
+    bench.job.retry("no answer")
+    second = bench.make("j", attempt=2)
+    second.start()
+    second.complete()
+    bench.loop.advance(INTERVAL)
+    assert bench.publisher.types == ["start", "progress", "start", "complete"]
+    bench.publisher.spooling = False
+    bench.publisher.settle(BrokerUnavailable("away for too long"))
+    for _ in range(3):
+        bench.loop.advance(RETRY_INTERVAL)
+        bench.publisher.settle()
+
+    assert bench.publisher.types[4:] == ["progress", "start", "complete"]
+    assert [state.attempt for state in bench.publisher.states("jobs.j")[4:]] == [1, 2, 2]
+
+
 async def test_runs_one_after_the_other_are_flushed(broker: Broker) -> None:
     async with Producer(broker.url) as producer:
         for number in range(20):

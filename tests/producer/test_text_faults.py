@@ -13,6 +13,7 @@ from tailrace_producer.pacer import Paced, Pacer
 from tailrace_producer.publisher import Publisher
 from tailrace_protocol.errors import BrokerUnavailable, OutboxFull
 from tailrace_protocol.events import encode_stored
+from tailrace_protocol.positions import parse_position
 from tailrace_protocol.texts import TextStart, TextState, TextStatus
 
 
@@ -44,8 +45,8 @@ class Broken(Publisher):
         self.settles.append(partial(settle, known))
         return 1
 
-    def roll_up(self, _topic: str, sequence: int) -> None:
-        self.rollups.append(sequence)
+    def roll_up(self, _topic: str, event_id: str) -> None:
+        self.rollups.append(parse_position(event_id).sequence)
 
 
 class Eager(Pacer):

@@ -12,7 +12,7 @@ from tailrace_protocol.commands import (
 def test_a_command_is_one_line_of_json() -> None:
     assert msgspec.json.encode(Command(CommandKind.CANCEL)) == b'{"command":"cancel"}'
     assert msgspec.json.decode(b'{"taken":true}', type=CommandAnswer) == CommandAnswer(taken=True)
-    assert msgspec.json.decode(b'{"sequence":7}', type=RollUp) == RollUp(7)
+    assert msgspec.json.encode(RollUp("5f2c91ab-7")) == b'{"id":"5f2c91ab-7"}'
 
 
 def test_subjects_lie_outside_the_log() -> None:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
-import structlog
 from tailrace_protocol.commands import Command, CommandAnswer, format_command_subject
+
+from tailrace_producer.log import Logger
 
 FIRST_SUBSCRIPTION = 1_000_000
 """Number of the first subscription; nats-py counts its own from 1."""
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 _decoder = msgspec.json.Decoder(Command)
 _TAKEN = msgspec.json.encode(CommandAnswer(taken=True))
 _NOT_TAKEN = msgspec.json.encode(CommandAnswer(taken=False))

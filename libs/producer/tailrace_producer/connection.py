@@ -195,6 +195,12 @@ class Connection:
         """What the broker complained of last, such as a missing permission; empty if it did not."""
         return self._error.describe("")
 
+    def drop(self) -> None:
+        """Let go of what the broker did not take: closing would wait until it does, or TCP gives up on it."""
+        transport = self._transport._io_writer.transport  # noqa: SLF001  # nats-py has no way to close at once
+        if transport.get_write_buffer_size():
+            transport.abort()
+
     def fileno(self) -> int | None:
         """Return the file descriptor of the connection's socket; None if it is closed."""
         socket = self._transport._io_writer.get_extra_info("socket")  # noqa: SLF001  # for fork only
@@ -274,7 +280,10 @@ async def connect(
             raise BrokerUnavailable(f"no broker at {names}: {error.describe(str(failure))}") from failure
         connection = Connection(client, error)
         commands.attach(lambda line: connection.write([line]))
-        yield connection
+        try:
+            yield connection
+        finally:
+            connection.drop()
     finally:
         commands.detach()
         with contextlib.suppress(OSError):  # the socket may be gone already

@@ -4,17 +4,17 @@ import asyncio
 from functools import partial
 from typing import Any, NamedTuple
 
-import structlog
 from tailrace_protocol.errors import BrokerUnavailable, PublishError
 from tailrace_protocol.events import MESSAGE
 
 from tailrace_producer.jobs import Jobs
+from tailrace_producer.log import Logger
 from tailrace_producer.pacer import Pacer
 from tailrace_producer.publisher import Outcome, Publisher
 from tailrace_producer.settings import Settings
 from tailrace_producer.text import Texts
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 
 class NewEvent(NamedTuple):

@@ -10,21 +10,21 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import structlog
 from tailrace_protocol.errors import SetupError
 
+from tailrace_producer.log import Logger
 from tailrace_producer.outbox_file import SUFFIX, Change, OutboxFile, Row, find_files
 from tailrace_producer.pending import Pending, Place, parse_line
 
 ADOPT_INTERVAL = 10.0
 """Seconds between two looks for what processes have left that died."""
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Outbox:
         self._lock = threading.RLock()
         self._changes: dict[OutboxFile, Change] = {}
         self._then: list[Callable[[], object]] = []
-        self._broken = False
+        self._unwritten: dict[OutboxFile, Change] = {}  # only touched by the thread
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -64,12 +64,10 @@ class Outbox:
         self._thread = threading.Thread(target=self._work, name="tailrace-outbox", daemon=True)
         self._thread.start()
 
-    def put(self, number: int, pending: Pending, *, sending: bool) -> None:
-        """Write an event to disk. With `sending`, it may be sent from now on, if it was not before."""
-        now = time.time()
-        sent = now - (time.monotonic() - pending.first_sent) if pending.first_sent else now if sending else 0.0
-        pending.place = Place(self._own, number)
-        pending.marked = sent > 0
+    def put(self, number: int, pending: Pending) -> None:
+        """Write an event to disk."""
+        sent = time.time() - (time.monotonic() - pending.first_sent) if pending.first_sent else 0.0
+        pending.place = Place(self._own, number, sent > 0)
         self._prepare(self._own).rows.append(Row(number, parse_line(pending.line), sent))
 
     def remove(self, place: Place) -> None:
@@ -94,6 +92,11 @@ class Outbox:
         """
         return await self._call(lambda: self._take_over(most, most_bytes))
 
+    @property
+    def broken(self) -> bool:
+        """Whether the disk did not take what was given to it last; it is tried again with what comes next."""
+        return bool(self._unwritten)
+
     async def close(self) -> int:
         """Return the number of events that stay on disk, when all is written."""
         left = await self._call(self._close)
@@ -110,13 +113,14 @@ class Outbox:
         with self._lock:
             changes, self._changes = self._changes, {}
             thens, self._then = self._then, []
-        for file, change in changes.items():
+        for file, change in _join(self._unwritten, changes).items():
             try:
                 file.change(change)
             except (sqlite3.Error, OSError) as error:
                 self._complain(error)
+                self._unwritten[file] = change
             else:
-                self._broken = False
+                self._unwritten.pop(file, None)
         for then in thens:
             self._loop.call_soon_threadsafe(then)
 
@@ -124,13 +128,15 @@ class Outbox:
         taken: list[Left] = []
         known = {file.path for file in self._files}
         for path in find_files(self._folder, self._tenant):
-            if path in known or (taken and path.stat().st_size > most_bytes):
+            if path in known:
                 continue
             file = OutboxFile(path)
             try:
-                if not file.take_over():
+                if (taken and path.stat().st_size > most_bytes) or not file.take_over():
                     continue
                 rows = file.read()
+            except FileNotFoundError:  # another process was faster
+                continue
             except (sqlite3.Error, OSError) as error:
                 _log.error("events on disk cannot be read", path=str(path), reason=str(error))
                 continue
@@ -138,7 +144,7 @@ class Outbox:
                 file.close()
                 continue
             self._files.append(file)
-            taken += [Left(Place(file, row.number), row) for row in rows]
+            taken += [Left(Place(file, row.number, row.first_sent > 0), row) for row in rows]
             most -= len(rows)
             most_bytes -= sum(len(row.message.payload) for row in rows)
             if most <= 0 or most_bytes <= 0:
@@ -147,18 +153,20 @@ class Outbox:
 
     def _close(self) -> int:
         self._write()
+        if lost := sum(len(change.rows) for change in self._unwritten.values()):
+            _log.error("events lost", events=lost, reason="they could not be written to disk")
         left = 0
         for file in self._files:
             try:
-                left += file.close()
+                unwritten = self._unwritten.get(file)
+                left += file.close() if unwritten is None else file.close(unwritten.removed)
             except (sqlite3.Error, OSError) as error:
                 self._complain(error)
         return left
 
     def _complain(self, error: Exception) -> None:
-        if not self._broken:
+        if not self._unwritten:
             _log.error("events cannot be written to disk; they wait in memory alone", reason=str(error))
-        self._broken = True
 
     # And this in any.
 
@@ -183,3 +191,21 @@ class Outbox:
 
         self._tasks.put(run)
         return await done
+
+
+def _join(older: Mapping[OutboxFile, Change], newer: Mapping[OutboxFile, Change]) -> dict[OutboxFile, Change]:
+    """Return both changes of each file as one, without the rows that are written only to be removed."""
+    joined = dict(newer)
+    for file, old in older.items():
+        new = newer.get(file)
+        if new is not None:
+            rows, removed = old.rows + new.rows, {*old.removed, *new.removed}
+            gone = removed.intersection(row.number for row in rows)
+            joined[file] = Change(
+                [row for row in rows if row.number not in gone],
+                [mark for mark in old.marks + new.marks if mark[1] not in removed],
+                sorted(removed - gone),
+            )
+        else:
+            joined[file] = old
+    return joined

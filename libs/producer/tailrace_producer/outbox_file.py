@@ -9,7 +9,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakSet
@@ -101,8 +101,11 @@ class OutboxFile:
             database.executemany("UPDATE events SET first_sent = ? WHERE number = ? AND first_sent = 0", change.marks)
             database.executemany("DELETE FROM events WHERE number = ?", [(number,) for number in change.removed])
 
-    def close(self) -> int:
+    def close(self, gone: Collection[int] = ()) -> int:
         """Let go of it, and delete it if it is empty; returns the number of events that stay in it.
+
+        Args:
+            gone: numbers of events that need no place any more, though the disk did not take that.
 
         Raises:
             OSError: it cannot be deleted.
@@ -112,7 +115,9 @@ class OutboxFile:
             left = 0 if self._lock is None else 1
         else:
             with _transactions:
-                [(left,)] = self._database.execute("SELECT count(*) FROM events")
+                left = len(
+                    {number for (number,) in self._database.execute("SELECT number FROM events")}.difference(gone)
+                )
                 self._database.close()
             self._database = None
             if not left:
@@ -120,7 +125,7 @@ class OutboxFile:
                 Path(f"{self.path}-journal").unlink(missing_ok=True)
         if self._lock is not None:
             self._remove_lock()
-        return int(left)
+        return left
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:

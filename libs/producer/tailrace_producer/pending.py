@@ -13,10 +13,17 @@ Outcome = str | PublishError
 
 
 class Place(NamedTuple):
-    """Where an event lies on disk."""
+    """Where an event lies on disk.
+
+    Attributes:
+        file: that it is in.
+        number: in there.
+        marked: the disk knows that it may have been sent.
+    """
 
     file: "OutboxFile"
     number: int
+    marked: bool
 
 
 class Pending:
@@ -30,10 +37,9 @@ class Pending:
         first_sent: on the monotonic clock; 0 if it never was.
         last_sent: when it was sent on this connection; 0 if it was not.
         place: on disk; None if it is in memory alone.
-        marked: the disk knows that it may have been sent.
     """
 
-    __slots__ = ("awaited", "deadline", "first_sent", "last_sent", "line", "marked", "place", "settle")
+    __slots__ = ("awaited", "deadline", "first_sent", "last_sent", "line", "place", "settle")
 
     def __init__(self, line: bytes, settle: Callable[[Outcome], object], deadline: float, awaited: bool) -> None:
         self.line = line
@@ -43,7 +49,6 @@ class Pending:
         self.first_sent = 0.0
         self.last_sent = 0.0
         self.place: Place | None = None
-        self.marked = False
 
 
 class Message(NamedTuple):
@@ -56,7 +61,9 @@ class Message(NamedTuple):
 
 def format_headers(message_id: str, more: Mapping[str, str]) -> bytes:
     """Return the headers of an event."""
-    others = "".join(f"{name}: {value}\r\n" for name, value in more.items()) if more else ""
+    if not more:
+        return f"NATS/1.0\r\nNats-Msg-Id: {message_id}\r\n\r\n".encode()
+    others = "".join(f"{name}: {value}\r\n" for name, value in more.items())
     return f"NATS/1.0\r\nNats-Msg-Id: {message_id}\r\n{others}\r\n".encode()
 
 

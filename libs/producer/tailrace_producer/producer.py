@@ -6,13 +6,13 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-import structlog
 from tailrace_protocol.errors import PublishError
 from tailrace_protocol.events import MESSAGE
 from tailrace_protocol.tenants import DEFAULT_TENANT
 
 from tailrace_producer.core import AnyEvent, Batch, Core, NewEvent
 from tailrace_producer.job import Job
+from tailrace_producer.log import Logger
 from tailrace_producer.publisher import Outcome
 from tailrace_producer.settings import Settings
 from tailrace_producer.text import TextStream
@@ -21,7 +21,7 @@ DEFAULT_URL = "nats://127.0.0.1:4222"
 PUBLISH_TIMEOUT = 30.0
 """Seconds to wait for an acknowledgement, unless the caller says otherwise."""
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 
 class Producer:

@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import math
 import time
+import traceback
 from collections.abc import Sequence
 from random import uniform
 
 import msgspec
-import structlog
 from tailrace_protocol.commands import RollUp, format_rollup_subject
 from tailrace_protocol.errors import BrokerUnavailable, PublishError
 from tailrace_protocol.positions import Position
@@ -31,6 +31,7 @@ from tailrace_producer.connection import (
     parse_servers,
 )
 from tailrace_producer.intake import Intake
+from tailrace_producer.log import Logger
 from tailrace_producer.pending import Outcome, Pending
 from tailrace_producer.settings import Settings
 from tailrace_producer.spool import ADOPT_INTERVAL, FIRST, Spool, make_pending
@@ -50,7 +51,7 @@ RETRY_SHARE = 0.75
 _NOT_CONNECTED = "the connection is not made yet"
 _TOO_LATE = "sending it for longer might store it twice"
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 
 class Publisher(Intake):
@@ -99,17 +100,17 @@ class Publisher(Intake):
         if pending is not None and not pending.first_sent:
             self._remove(number)
 
-    def roll_up(self, topic: str, sequence: int) -> None:
-        """Ask the edges to remove the events of a topic that are older than `sequence`; nothing while disconnected."""
+    def roll_up(self, topic: str, event_id: str) -> None:
+        """Ask the edges to remove the events of a topic that are older than this one; nothing while disconnected."""
         if self._connection is not None:
             subject = format_rollup_subject(self._tenant, topic).encode()
-            request = msgspec.json.encode(RollUp(sequence))
+            request = msgspec.json.encode(RollUp(event_id))
             self._connection.write([b"PUB %b %d\r\n%b\r\n" % (subject, len(request), request)])
 
     @property
     def spooling(self) -> bool:
         """Whether what is taken now gets to disk, and may wait there for longer than this process lives."""
-        return self._spool is not None and self._connection is None
+        return self._spool is not None and self._connection is None and not self._spool.broken
 
     async def wait_for_room(self) -> None:
         """Return as soon as it is not crowded."""
@@ -150,7 +151,7 @@ class Publisher(Intake):
             self._sweeping = True
             self._loop.call_later(SWEEP_INTERVAL, self._sweep)
         if self._spool is not None and self._connection is None and self._reason not in {"", _NOT_CONNECTED}:
-            self._spool.write(self._unacked, self._last, sending=False)
+            self._spool.write(self._unacked, self._last)
         self._send()
 
     def _send(self) -> None:
@@ -158,18 +159,19 @@ class Publisher(Intake):
             return
         lines = []
         now = time.monotonic()
-        while self._next <= self._last and self._has_room():
-            pending = self._unacked.get(self._next)
+        while (number := self._next) <= self._last and self._has_room():
+            pending = self._unacked.get(number)
             if pending is None:  # it was given up before it was sent
                 self._next += 1
                 continue
-            if pending.first_sent and now >= pending.first_sent + self._retry_window:
-                self._give_up(self._next, _TOO_LATE)
-                continue
-            if pending.place is not None and not self._may_send(self._next):
+            if pending.place is not None and not self._may_send(number):
                 break
+            if not pending.first_sent:
+                pending.first_sent = now
+            elif now >= pending.first_sent + self._retry_window:
+                self._give_up(number, _TOO_LATE)
+                continue
             self._next += 1
-            pending.first_sent = pending.first_sent or now
             pending.last_sent = now
             self._in_flight += 1
             self._bytes_in_flight += len(pending.line)
@@ -239,7 +241,7 @@ class Publisher(Intake):
             return
         self._loop.call_later(SWEEP_INTERVAL, self._sweep)
         if self._spool is not None:
-            self._spool.sweep(self._unacked, self._last, sending=self._connection is not None)
+            self._spool.sweep(self._unacked, self._last)
         now = time.monotonic()
         for number, pending in waiting:
             if now >= pending.deadline:
@@ -260,7 +262,7 @@ class Publisher(Intake):
     def _fail_all(self, why: str, *, keep: Spool | None = None) -> None:
         """Give up on all events, but for those that nobody waits for, if they may be kept on disk."""
         if keep is not None:
-            keep.write(self._unacked, self._last, sending=False)
+            keep.write(self._unacked, self._last)
         with self._lock:
             waiting = list(self._unacked.items())
         for number, pending in waiting:
@@ -351,5 +353,7 @@ class Publisher(Intake):
         """Called when the connection's task has ended, which it does only on close or by a mistake in here."""
         if not task.cancelled() and (error := task.exception()) is not None:
             self._closed = True
-            _log.error("the producer has failed", exc_info=error)
             self._fail_all(f"the producer has failed: {error!r}")
+            # As text: structlog with rich would print each frame's variables, the broker's password among them, and
+            # go round for ever where exceptions cause each other.
+            _log.error("the producer has failed", reason="".join(traceback.format_exception(error)))

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import msgspec
-import structlog
 from tailrace_protocol.errors import EventTooLarge, OutboxFull, ProducerClosed, PublishError
 from tailrace_protocol.events import encode_stored
 from tailrace_protocol.jobs import JobError, JobState, JobStatus, JobWarning, StepStatus
@@ -13,6 +12,7 @@ from tailrace_protocol.jobs import JobError, JobState, JobStatus, JobWarning, St
 from tailrace_producer.counts import check_finite
 from tailrace_producer.errors import JobCancelled, JobEnded, is_cancellation
 from tailrace_producer.family import Place, Relative
+from tailrace_producer.log import Logger
 from tailrace_producer.parts import Part, check_weight
 from tailrace_producer.progress import MAX_WARNING_BYTES, Progress, copy_data, cut
 from tailrace_producer.publisher import Outcome, Publisher
@@ -20,7 +20,7 @@ from tailrace_producer.sender import PROGRESS, Sender
 
 _RUNNING = JobStatus.RUNNING
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 J = TypeVar("J", bound="BaseJob")
 

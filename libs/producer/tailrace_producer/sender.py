@@ -1,14 +1,17 @@
 """What goes to one job's topic, and when."""
 
 import threading
+from bisect import insort
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import count
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
-import structlog
 from tailrace_protocol.errors import PublishError
 from tailrace_protocol.jobs import LEASE_HEADER, JobState, JobStatus
 
+from tailrace_producer.log import Logger
 from tailrace_producer.pacer import INTERVAL, Pacer
 from tailrace_producer.publisher import Outcome, Publisher
 
@@ -19,7 +22,7 @@ RETRY_INTERVAL = 1.0
 
 _NO_HEADERS: Mapping[str, str] = {}
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 
 class Speaker(Protocol):
@@ -34,8 +37,15 @@ class Speaker(Protocol):
 
 
 class _Item(NamedTuple):
-    """An event that nothing may take the place of."""
+    """An event that nothing may take the place of.
 
+    Attributes:
+        number: counts up in the order in which they are to be stored.
+        type: of the event.
+        state: that it carries.
+    """
+
+    number: int
     type: str
     state: JobState
 
@@ -62,6 +72,7 @@ class Sender:
         """Whose newest state is to be sent."""
         self._running: Speaker | None = None
         self._items: list[_Item] = []
+        self._numbers = count()
         self._unsettled = 0
         self._sent_at = 0.0
         self._earliest = 0.0
@@ -74,7 +85,7 @@ class Sender:
         self._running = job
         state = job.take_state()
         if self._items or self._unsettled:
-            self._items.append(_Item("start", state))
+            self._items.append(_Item(next(self._numbers), "start", state))
         else:
             self._submit("start", state, job)
         self.pacer.keep(self)
@@ -99,7 +110,7 @@ class Sender:
         if self._running is job:
             self._running = None
             self.pacer.release(self)
-        self._items.append(_Item(event_type, state))
+        self._items.append(_Item(next(self._numbers), event_type, state))
         self._retry_at = 0.0
         self.pacer.ask(self)
 
@@ -120,9 +131,13 @@ class Sender:
     def send(self) -> None:
         """See `Paced`."""
         with self.lock:
-            if self._unsettled and not (self._items and self._publisher.spooling):  # then _settle asks again
+            if self._items and self._publisher.spooling:
+                items, self._items = self._items, []
+                for item in items:
+                    self._submit(item.type, item.state, item)
+            elif self._unsettled:  # _settle asks again
                 return
-            if self._items:
+            elif self._items:
                 item = self._items.pop(0)
                 self._submit(item.type, item.state, item)
             elif self.wanted is not None:
@@ -160,7 +175,7 @@ class Sender:
         _log.warning("event of a job lost", topic=self.topic, reason=str(error))
         self._retry_at = self._clock() + RETRY_INTERVAL
         if isinstance(source, _Item):
-            self._items.insert(0, source)
+            insort(self._items, source, key=attrgetter("number"))  # several may be lost, in any order
             self.pacer.ask(self)
         elif source.status is JobStatus.RUNNING:
             self.want(source)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import structlog
 from tailrace_protocol.errors import PublishError
 from tailrace_protocol.topics import SUBJECT_PREFIX
 
+from tailrace_producer.log import Logger
 from tailrace_producer.outbox import Left, Outbox
 from tailrace_producer.pending import Outcome, Pending, Place, format_line
 
@@ -19,7 +19,7 @@ FIRST = 1_000_000
 ADOPT_INTERVAL = 10.0
 """Seconds between two looks for what processes have left that died."""
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 
 class Spool:
@@ -40,18 +40,18 @@ class Spool:
         """Begin to work."""
         self._outbox.start(loop)
 
-    def sweep(self, waiting: Mapping[int, Pending], last: int, *, sending: bool) -> None:
+    def sweep(self, waiting: Mapping[int, Pending], last: int) -> None:
         """Write to disk what waits since the last sweep; `last` is the newest event's number."""
-        self.write(waiting, self._swept, sending=sending)
+        self.write(waiting, self._swept)
         self._swept = last
 
-    def write(self, waiting: Mapping[int, Pending], to: int, *, sending: bool) -> None:
-        """Write to disk what waits, up to the event number `to`. With `sending`, it may be sent meanwhile."""
+    def write(self, waiting: Mapping[int, Pending], to: int) -> None:
+        """Write to disk what waits, up to the event number `to`."""
         oldest = next(iter(waiting), to + 1)
         for number in range(max(self._written + 1, oldest), to + 1):
             pending = waiting.get(number)
             if pending is not None and pending.place is None:
-                self._outbox.put(number, pending, sending=sending)
+                self._outbox.put(number, pending)
         self._written = max(self._written, to)
 
     def remove(self, place: Place) -> None:
@@ -64,19 +64,20 @@ class Spool:
         Otherwise nobody could tell, after a crash, that it must not be sent again.
         """
         pending = waiting.get(number)
-        if pending is None or pending.place is None or pending.marked:
+        if pending is None or pending.place is None or pending.place.marked:
             return True
         if not self._marking:
             self._marking = True
             following = map(waiting.get, range(number, number + window))
-            unmarked = [pending for pending in following if pending and pending.place and not pending.marked]
+            unmarked = [pending for pending in following if pending and pending.place and not pending.place.marked]
             self._outbox.mark(unmarked, partial(self._end_mark, unmarked, then))
         return False
 
     def _end_mark(self, marked: Sequence[Pending], then: Callable[[], object]) -> None:
         self._marking = False
         for pending in marked:
-            pending.marked = True
+            if pending.place is not None:
+                pending.place = pending.place._replace(marked=True)
         then()
 
     async def take_over(self, most: int, most_bytes: int) -> list[Left]:
@@ -85,6 +86,11 @@ class Spool:
         if left:
             _log.info("publishing what a process has left that is gone", events=len(left))
         return left
+
+    @property
+    def broken(self) -> bool:
+        """Whether the disk takes nothing now."""
+        return self._outbox.broken
 
     async def close(self) -> int:
         """Return the number of events that stay on disk, when all is written."""
@@ -99,7 +105,6 @@ def make_pending(left: Left, inbox: bytes, number: int) -> Pending:
     pending = Pending(line, partial(_report_loss, topic), float("inf"), awaited=False)
     pending.place = left.place
     if left.row.first_sent:
-        pending.marked = True
         # How long ago that was, only the clock on the wall can tell.
         pending.first_sent = time.monotonic() - max(0.0, time.time() - left.row.first_sent)
     return pending

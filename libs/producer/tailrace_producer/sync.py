@@ -11,19 +11,19 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
-import structlog
 from tailrace_protocol.errors import ProducerClosed, PublishError
 from tailrace_protocol.events import MESSAGE
 from tailrace_protocol.tenants import DEFAULT_TENANT
 
 from tailrace_producer.core import AnyEvent, Batch, Core, NewEvent
 from tailrace_producer.job import SyncJob
+from tailrace_producer.log import Logger
 from tailrace_producer.producer import DEFAULT_URL, PUBLISH_TIMEOUT
 from tailrace_producer.publisher import Outcome
 from tailrace_producer.settings import Settings
 from tailrace_producer.text import SyncTextStream
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 T = TypeVar("T")
 

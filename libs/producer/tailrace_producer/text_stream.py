@@ -7,15 +7,14 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
-import structlog
 from tailrace_protocol.commands import ROLLUP_HEADER
 from tailrace_protocol.errors import EventTooLarge, OutboxFull, ProducerClosed, PublishError
 from tailrace_protocol.events import MAX_EVENT_BYTES, TERMINAL_TYPES
 from tailrace_protocol.jobs import JobError
-from tailrace_protocol.positions import parse_position
 from tailrace_protocol.texts import START, TOKEN, TextEnd, TextStart, TextStatus, Token
 
 from tailrace_producer.errors import JobCancelled, TextEnded
+from tailrace_producer.log import Logger
 from tailrace_producer.pacer import Pacer
 from tailrace_producer.progress import copy_data, cut
 from tailrace_producer.publisher import Outcome, Publisher
@@ -39,7 +38,7 @@ RETRY_INTERVAL = 1.0
 _ROLLUP = {ROLLUP_HEADER: "sub"}
 _NO_HEADERS: Mapping[str, str] = {}
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 
 class _Sent(NamedTuple):
@@ -292,7 +291,8 @@ class BaseTextStream:
         elif self._whole and (self._end is not None or self._is_rollup_due()) and self._submit_whole():
             return
         elif self._waiting:
-            chunk = self._text[self._stored - self._begin :][:CHUNK]
+            begin = self._stored - self._begin
+            chunk = self._text[begin : begin + CHUNK]
             self._submit(_Sent(TOKEN, self._stored + len(chunk), whole=False), Token(self._stored, chunk))
         elif self._end is not None and self._status is not None:
             self._submit(_Sent(self._status.value, self._stored, whole=False), self._end)
@@ -350,7 +350,7 @@ class BaseTextStream:
                 return
             self._retry_at = 0.0
             if sent.whole:
-                self._publisher.roll_up(self._topic, parse_position(outcome).sequence)
+                self._publisher.roll_up(self._topic, outcome)
                 self._events = self._bytes = 0
             else:
                 self._events += 1

@@ -50,10 +50,10 @@ class RollUp(msgspec.Struct, frozen=True):
     """A request to remove the events of a topic that a later one has taken the place of.
 
     Attributes:
-        sequence: of that later event; what is older goes.
+        id: of that later event; what is older goes.
     """
 
-    sequence: int
+    id: str
 
 
 def format_command_subject(tenant: str, topic: str) -> str:

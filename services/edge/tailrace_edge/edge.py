@@ -56,7 +56,7 @@ class Edge:
         self.stats = Stats(self)
         self.admission = Admission(settings)
         self.guard = make_guard(settings)
-        self.rollups = RollUps(self.jetstream)
+        self.rollups = RollUps(self.jetstream, self.engine.log)
         self.workers = Workers(self.jetstream, self.follower, self.snapshots)
         self.draining = False
         self._replay = Replay(self.jetstream, self.pump, concurrency=settings.replay_concurrency)

@@ -131,14 +131,15 @@ class Workers:
 
     async def _settle(self, path: str) -> None:
         """Say that the worker is lost, unless the leader of the stream knows of something newer."""
-        lease = self._leases[path]
+        lease = self._leases.get(path)
+        if lease is None or lease.due > self._clock():  # something came while others were settled
+            return
         subject = SUBJECT_PREFIX + path
         stored = await self._jetstream.read_message(last_by_subj=subject)
         if stored is not None and stored.sequence > lease.sequence:
             self._leases[path] = self._grant(stored.sequence, lease.seconds)  # the follower is about to bring it
             return
-        del self._leases[path]
-        if stored is None:
+        if self._leases.pop(path, None) is None or stored is None:
             return
         entry = make_entry("", stored.sequence, subject.encode(), b"", stored.payload, parse_time(stored.time.encode()))
         state = None if entry is None else _lose(entry)

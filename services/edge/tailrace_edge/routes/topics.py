@@ -97,8 +97,9 @@ async def bury(edge: Edge, tenant: str, topic: str) -> str:
     subject = format_subject(tenant, topic)
     headers = {ROLLUP_HEADER: "sub", "Nats-TTL": TOMBSTONE_TTL}
     sequence = await edge.jetstream.publish_event(subject, encode_stored(DELETED, None), headers)
-    await edge.rollups.remove(subject, sequence)
-    return str(Position(edge.engine.log.epoch, sequence))
+    position = Position(edge.engine.log.epoch, sequence)
+    await edge.rollups.remove(subject, position)
+    return str(position)
 
 
 def find_cursor(edge: Edge) -> str:

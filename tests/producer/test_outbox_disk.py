@@ -1,0 +1,133 @@
+"""The outbox on a disk that is full, damaged or used by others."""
+
+import os
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+from producer.faults import wait_until
+from producer.outboxes import check, keep, kept, kill, list_files, publish_left, start
+from support.broker import Broker
+from tailrace_producer import Producer, Settings
+from tailrace_producer.outbox_file import OutboxFile, find_files
+from tailrace_protocol.errors import BrokerUnavailable
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "outbox"
+
+
+async def test_damaged_file_stops_nothing(broker: Broker, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkdir(folder)
+    (folder / "default.0123.outbox").write_bytes(b"no database" * 1000)
+    async with Producer(broker.url, settings=keep(folder)) as producer:
+        await producer.publish("t", 0)
+
+    await check(broker.url, 1)
+    assert "events on disk cannot be read" in capsys.readouterr().out
+
+
+async def test_disk_that_takes_nothing_stops_nothing(
+    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(OutboxFile, "change", refuse)
+    broker.kill()
+    async with Producer(broker.url, settings=Settings(outbox_path=folder)) as producer:
+        await wait_until(lambda: "no broker" in producer._core.publisher._reason)
+        for number in range(10):
+            producer.enqueue("t", number)
+        await wait_until(lambda: producer._core.publisher._unacked[1_000_010].place is not None)
+        broker.start()
+
+    await check(broker.url, 10)
+    assert capsys.readouterr().out.count("they wait in memory alone") == 1
+
+
+async def test_what_the_disk_did_not_take_is_written_as_soon_as_it_does(
+    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.kill()
+    async with Producer(broker.url, settings=keep(folder)) as producer:
+        await wait_until(lambda: "no broker" in producer._core.publisher._reason)
+        with monkeypatch.context() as disk:
+            disk.setattr(OutboxFile, "change", refuse)
+            producer.enqueue("t", 0)
+            await wait_until(lambda: is_broken(producer))
+        producer.enqueue("t", 1)
+        await wait_until(lambda: kept(folder, 2))
+        assert not is_broken(producer)
+    broker.start()
+    await publish_left(broker.url, folder)
+
+    await check(broker.url, 2)
+
+
+async def test_closing_tells_that_events_are_lost_if_the_disk_took_nothing(
+    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(OutboxFile, "change", refuse)
+    broker.kill()
+    producer = Producer(broker.url, settings=keep(folder))
+    producer.enqueue("t", 0)
+    await wait_until(lambda: is_broken(producer))
+    with pytest.raises(BrokerUnavailable):
+        await producer.close()
+
+    assert re.search(r"events lost.*events=1\b", capsys.readouterr().out)
+
+
+async def test_what_is_published_while_the_disk_is_full_is_not_left_there(
+    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.kill()
+    async with Producer(broker.url, settings=Settings(outbox_path=folder)) as producer:
+        await wait_until(lambda: "no broker" in producer._core.publisher._reason)
+        producer.enqueue("t", 0)
+        await wait_until(lambda: kept(folder, 1))
+        monkeypatch.setattr(OutboxFile, "change", refuse)
+        broker.start()
+        await producer.flush(30)
+
+    await check(broker.url, 1)
+    assert list_files(folder) == []
+
+
+def is_broken(producer: Producer) -> bool:
+    spool = producer._core.publisher._spool
+    return spool is not None and spool.broken
+
+
+def refuse(*_: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+async def test_what_was_never_sent_is_not_noted_as_sent_when_the_broker_hangs(broker: Broker, folder: Path) -> None:
+    async with Producer(broker.url, settings=keep(folder, window=10)) as producer:
+        await producer.publish("t", 0)
+        broker.suspend()
+        for number in range(100):
+            producer.enqueue("t", number)
+        await wait_until(lambda: kept(folder, 100))
+        [path] = find_files(folder, "default")
+        with sqlite3.connect(path) as database:
+            assert database.execute("SELECT count(*) FROM events WHERE first_sent > 0").fetchone() == (10,)
+        database.close()
+        broker.resume()
+
+
+async def test_file_that_another_process_takes_first_stops_nothing(
+    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broker.kill()
+    with start(broker.url, folder, 0, 1) as process:
+        await wait_until(lambda: kept(folder, 1))
+        kill(process)
+    found = [*find_files(folder, "default"), folder / "default.gone.outbox"]
+    monkeypatch.setattr("tailrace_producer.outbox.find_files", lambda *_: found)
+    broker.start()
+    await publish_left(broker.url, folder)
+
+    await check(broker.url, 1)
+    assert "error" not in capsys.readouterr().out
