@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from tailrace_producer import Producer, Settings, SyncProducer
 from tailrace_protocol.commands import RollUp
 from tailrace_protocol.events import encode_stored
+from tailrace_protocol.positions import parse_position
 from tailrace_protocol.stream import STREAM
 from tailrace_protocol.texts import Token
 
@@ -146,7 +147,8 @@ async def late_reader(url: str, count: int, _size: int) -> dict[str, float]:
 
     async def purge(request: Msg) -> None:
         nonlocal rolled_up
-        sequence = msgspec.json.decode(request.data, type=RollUp).sequence
+        rollup = msgspec.json.decode(request.data, type=RollUp)
+        sequence = parse_position(rollup.id).sequence
         message = await stream.get_msg(STREAM, sequence)
         rolled_up += len(message.data or b"")
         subject = request.subject.replace("rollups.", "events.", 1)

@@ -3,13 +3,14 @@
 import os
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from producer.faults import wait_until
 from producer.outboxes import check, keep, kept, kill, list_files, publish_left, start
 from support.broker import Broker
-from tailrace_producer import Producer, Settings
+from tailrace_producer import Producer, Settings, outbox_file
 from tailrace_producer.outbox_file import OutboxFile, find_files
 from tailrace_protocol.errors import BrokerUnavailable
 
@@ -131,3 +132,22 @@ async def test_file_that_another_process_takes_first_stops_nothing(
 
     await check(broker.url, 1)
     assert "error" not in capsys.readouterr().out
+
+
+async def test_file_that_somebody_reads_for_long_is_written_afterwards(
+    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_file, "BUSY_TIMEOUT", 0.0)
+    broker.kill()
+    async with Producer(broker.url, settings=keep(folder)) as producer:
+        producer.enqueue("t", 0)
+        await wait_until(lambda: kept(folder, 1))
+        [path] = find_files(folder, "default")
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN EXCLUSIVE")
+            producer.enqueue("t", 1)
+            await wait_until(lambda: is_broken(producer))
+            reader.execute("COMMIT")
+        # Nothing is published meanwhile that would have it tried again.
+        await wait_until(lambda: kept(folder, 2))
+        broker.start()

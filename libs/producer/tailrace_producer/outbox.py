@@ -21,8 +21,8 @@ from tailrace_producer.log import Logger
 from tailrace_producer.outbox_file import SUFFIX, Change, OutboxFile, Row, find_files
 from tailrace_producer.pending import Pending, Place, parse_line
 
-ADOPT_INTERVAL = 10.0
-"""Seconds between two looks for what processes have left that died."""
+RETRY_INTERVAL = 1.0
+"""Seconds until what the disk did not take is given to it again, if nothing else comes before."""
 
 _log = Logger()
 
@@ -94,7 +94,7 @@ class Outbox:
 
     @property
     def broken(self) -> bool:
-        """Whether the disk did not take what was given to it last; it is tried again with what comes next."""
+        """Whether the disk did not take what was given to it last; it is tried again every second."""
         return bool(self._unwritten)
 
     async def close(self) -> int:
@@ -106,8 +106,14 @@ class Outbox:
     # Inside. What follows runs in the thread.
 
     def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
+        while (task := self._next_task()) is not None:
             task()
+
+    def _next_task(self) -> Callable[[], None] | None:
+        try:
+            return self._tasks.get(timeout=RETRY_INTERVAL if self._unwritten else None)
+        except queue.Empty:
+            return self._write
 
     def _write(self) -> None:
         with self._lock:

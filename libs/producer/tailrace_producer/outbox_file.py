@@ -18,6 +18,9 @@ from tailrace_producer.pending import Message
 
 SUFFIX = ".outbox"
 
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for somebody who reads the file, such as a backup."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, subject BLOB NOT NULL, headers BLOB NOT NULL, payload BLOB NOT NULL,
@@ -131,7 +134,7 @@ class OutboxFile:
         if self._database is None:
             if self._lock is None and not self._try_lock():
                 raise BlockingIOError(f"another process uses {self.path}")
-            self._database = sqlite3.connect(self.path)
+            self._database = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT)
             self._database.execute("PRAGMA journal_mode = TRUNCATE")  # the default deletes a file each time
             self._database.execute(_SCHEMA)
             self._database.commit()
