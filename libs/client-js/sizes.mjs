@@ -7,7 +7,7 @@ const uses = {
   sharing: 'export { createClient } from "./src/index.ts"; export { share } from "./src/share.ts";',
   element: 'export { TailraceProgress } from "./src/element/index.ts";',
 };
-const later = ["./text.ts", "./eventsource.ts", "./calls.ts"];
+const later = ["./text.ts", "./eventsource.ts", "./calls.ts", "./extras.ts"];
 
 async function measure(contents, external) {
   const { outputFiles } = await build({

@@ -61,10 +61,10 @@ window.place = (attributes, { client, getToken, strings } = {}) => {
 
 window.element = (id) => document.querySelector(`tailrace-progress[job="${id}"]`);
 window.part = (id, name) => window.element(id).shadowRoot.getElementById(name);
-/** What is seen of a part; empty if it is hidden. */
+/** What is seen of a part; empty if it is hidden, or not made yet. */
 window.text = (id, name) => {
   const node = window.part(id, name);
-  return node.checkVisibility() ? node.textContent : "";
+  return node?.checkVisibility() ? node.textContent : "";
 };
 /** Once what was told is painted. */
 window.painted = () => new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => setTimeout(resolve)), 250));

@@ -84,6 +84,19 @@ async def test_each_state_can_be_styled_by_the_page(page: Page) -> None:
     assert await page.evaluate(matches, ["failed", ["failed", "halted", "live"]]) == [True, False, False]
 
 
+async def test_a_gauge_is_an_arc_around_the_value(page: Page) -> None:
+    await page.evaluate("showState('gauge-running', 'x'); 0")
+    await show(page, "value", "42%")
+    await page.wait_for_function("() => part('x', 'arc')?.checkVisibility() && !part('x', 'fill').checkVisibility()")
+    box = "name => JSON.stringify(part('x', name).getBoundingClientRect())"
+    arc, value = [json.loads(await page.evaluate(box, name)) for name in ("arc", "value")]
+    for side, other in (("left", "right"), ("top", "bottom")):
+        assert arc[side] < value[side] < value[other] < arc[other]
+    assert value["left"] + value["right"] == pytest.approx(arc["left"] + arc["right"], abs=1)
+    await page.evaluate("element('x').kind = 'bar'; 0")
+    await page.wait_for_function("() => !part('x', 'arc').checkVisibility() && part('x', 'fill').checkVisibility()")
+
+
 @pytest.mark.parametrize("name", ["stale", "offline", "unauthorized", "worker-lost"])
 async def test_it_never_pretends_to_run(page: Page, name: str) -> None:
     await page.evaluate("name => { showState(name); showState('running') }", name)

@@ -20,10 +20,10 @@ from support.edge import EdgeProcess
 from support.waiting import wait_until
 from tailrace_producer import Job, JobCancelled, Producer
 
+from client_js.chromium import FLAGS, WAIT, wait_streams
 from client_js.examples import EDGE, FOLDER, build, install
 from client_js.identity import Identity
 from client_js.package import PACKAGE, ROOT, prepare_package, run, run_module
-from client_js.test_browser import FLAGS, WAIT, wait_streams
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -56,7 +56,7 @@ export class Client {
   /** @internal */
   constructor({ backoff, whenHidden, transport, share, ...options }: ClientOptions) {
     this.#edges = new Edges(options);
-    this.#page = new Page(typeof whenHidden === "object" ? whenHidden.closeAfter : undefined);
+    this.#page = new Page(this.#edges.disposed.signal, typeof whenHidden === "object" ? whenHidden.closeAfter : undefined);
     this.#backoff = backoff;
     const streams = options.fetch || "body" in (globalThis.Response?.prototype ?? {});
     this.#transport = transport === "eventsource" || (!transport && !streams) ? openEventSource : fetchStream;
@@ -66,7 +66,7 @@ export class Client {
   /** Returns what happens on some topics. Nothing is connected until it is read. */
   stream<T = unknown>(options: StreamOptions): Stream<T> {
     const { from: start = "now", types, maxRate, until, signal, persist } = options;
-    const { urls, tenant, disposed } = this.#edges;
+    const { urls, tenant } = this.#edges;
     const topics = [options.topics].flat();
     if (!topics.length) throw new TailraceError("invalid", "topics: none");
     const from = typeof start === "string" ? start : start.toISOString();
@@ -74,7 +74,7 @@ export class Client {
     const shared = maxRate === undefined && until === undefined && this.#share;
     const open = (cursor = from): Reader =>
       shared ? shared({ topics, types, from: cursor }) : this.#connect({ topics, from, types, maxRate, until }, cursor);
-    return new Stream<T>(open, this.#page, disposed.signal, signal, key);
+    return new Stream<T>(open, this.#page, signal, key);
   }
 
   /** Returns a job to watch: the same object for the same job, as long as somebody holds it. */
@@ -128,9 +128,14 @@ export class Client {
 
   #connect = ({ topics, from, types, maxRate, until }: AskedStream, cursor = from): Connection => {
     const fields = Object.entries({ from, types: types?.join(), max_rate: maxRate, until });
-    const query = [...topics.map((topic) => ["topic", topic]), ...fields.filter(([, value]) => value !== undefined)] as Query;
-    const known = isId(cursor) ? cursor : undefined;
-    return new Connection({ edges: this.#edges, transport: this.#transport, backoff: this.#backoff, query, cursor: known });
+    const given = fields.filter(([, value]) => value !== undefined);
+    return new Connection({
+      edges: this.#edges,
+      transport: this.#transport,
+      backoff: this.#backoff,
+      query: [...topics.map((topic) => ["topic", topic]), ...given] as unknown as Query,
+      cursor: isId(cursor) ? cursor : undefined,
+    });
   };
 }
 

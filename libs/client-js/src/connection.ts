@@ -75,16 +75,10 @@ export class Connection implements Reader {
         const { signal } = (this.#controller = new AbortController());
         session.connect();
         try {
+          const { cursor, reason } = session;
+          const asked = () => this.#watch();
           const answer = await this.#tryTo(signal, () =>
-            transport({
-              edges,
-              number: this.#number++,
-              query,
-              cursor: session.cursor,
-              reason: session.reason,
-              signal,
-              asked: () => this.#watch(session.patience),
-            }),
+            transport({ edges, number: this.#number++, query, cursor, reason, signal, asked }),
           );
           if (!answer) continue;
           const { status, headers, body } = answer;
@@ -101,7 +95,7 @@ export class Connection implements Reader {
           }
           const reader = session.reading && body?.getReader();
           while (reader && session.reading) {
-            if (!answer.deaf) this.#watch(session.patience);
+            if (!answer.deaf) this.#watch();
             const chunk = await this.#tryTo(signal, async () => (await reader.read()).value, "the connection ended");
             if (!chunk) break;
             yield session.receive(chunk);
@@ -127,7 +121,6 @@ export class Connection implements Reader {
   }
 
   resume(): void {
-    if (this.#suspended === undefined) return;
     this.#suspended = undefined;
     this.#rouse();
   }
@@ -177,8 +170,7 @@ export class Connection implements Reader {
   }
 
   /** Resolves to what `act` does; to undefined if it fails or nothing comes in time, which the session then knows. */
-  async #tryTo<T>(signal: AbortSignal, act: () => Promise<T>, end?: string): Promise<T | undefined> {
-    let reason = end;
+  async #tryTo<T>(signal: AbortSignal, act: () => Promise<T>, reason = ""): Promise<T | undefined> {
     this.#silent = false;
     this.#waiting = true;
     try {
@@ -201,12 +193,12 @@ export class Connection implements Reader {
     }
     if (this.#stopped) this.#session.leave("closed");
     else if (this.#suspended !== undefined) this.#session.leave("offline", this.#suspended);
-    else this.#session.lose(reason ?? "", this.#silent);
+    else this.#session.lose(reason, this.#silent);
     return;
   }
 
   /** Gives the connection up if nothing comes for so long. */
-  #watch(patience: number, grace = false): void {
+  #watch(patience = this.#session.patience, grace = false): void {
     const since = Date.now();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {

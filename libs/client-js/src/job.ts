@@ -96,9 +96,8 @@ export function isTerminal(state: JobState | undefined): boolean {
 
 /** Returns any text as one token of a topic. */
 export function quoteToken(text: string): string {
-  return text.replace(/[.*>%\p{Cc}\p{Cf}\p{Co}\p{Zl}\p{Zp}\p{Zs}]/gu, (character) =>
-    /[.*]/.test(character) ? `%2${character === "." ? "E" : "A"}` : encodeURIComponent(character),
-  );
+  const quoted: Record<string, string> = { ".": "%2E", "*": "%2A" };
+  return text.replace(/[.*>%\p{Cc}\p{Cf}\p{Co}\p{Z}]/gu, (each) => quoted[each] ?? encodeURIComponent(each));
 }
 
 /**

@@ -20,17 +20,20 @@ export interface Member {
 const EVENTS = ["online", "offline", "visibilitychange", "pagehide", "pageshow", "freeze", "resume"];
 
 export class Page {
+  #disposed: AbortSignal;
   #closeAfter: number | undefined;
   #members = new Set<Member>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param closeAfter milliseconds that a page may be hidden before its streams are closed; undefined keeps them. */
-  constructor(closeAfter: number | undefined) {
+  constructor(disposed: AbortSignal, closeAfter: number | undefined) {
+    this.#disposed = disposed;
     this.#closeAfter = closeAfter;
   }
 
   /** Tells a member from now on. There are listeners while there are members. */
   add(member: Member): void {
+    this.#disposed.throwIfAborted();
     if (!this.#members.size) this.#listen("addEventListener");
     this.#members.add(member);
     this.#mind();

@@ -46,7 +46,12 @@ export class Session {
   #moved = false;
   #doubted = false;
 
-  constructor(cursor: string | undefined, timeout: number, backoff: BackoffOptions | undefined, onLink: (link: Link) => void) {
+  constructor(
+    cursor: string | undefined,
+    timeout: number,
+    backoff: BackoffOptions | undefined,
+    onLink: (link: Link) => void,
+  ) {
     this.cursor = cursor;
     this.patience = this.#timeout = timeout;
     this.#backoff = backoff;
@@ -169,7 +174,8 @@ export class Session {
   #greet({ heartbeat = 0, edge }: Control): void {
     this.patience = MISSED_HEARTBEATS * heartbeat * 1000 || this.#timeout;
     this.reason = "connect";
-    this.#set({ state: "live", edge, reconnects: this.link.reconnects + (this.link.edge === undefined ? 0 : 1) });
+    const reconnects = this.link.reconnects + (this.link.edge === undefined ? 0 : 1);
+    this.#change("live", undefined, undefined, { edge, reconnects });
   }
 
   #close({ reason, retry }: Control): void {
@@ -199,13 +205,9 @@ export class Session {
     this.#change("closed", reason);
   }
 
-  #change(state: Link["state"], reason?: string, retryIn?: number): void {
-    this.#set({ ...this.link, state, reason, retryIn });
-  }
-
-  #set(link: Link): void {
-    this.link = link;
-    this.#onLink(link);
+  #change(state: Link["state"], reason?: string, retryIn?: number, more?: Partial<Link>): void {
+    this.link = { ...this.link, state, reason, retryIn, ...more };
+    this.#onLink(this.link);
   }
 }
 

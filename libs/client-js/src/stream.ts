@@ -39,20 +39,18 @@ export type OpenReader = (from: string | undefined) => Reader;
 export class Stream<T = unknown> extends Emitter<{ link: Link }> implements AsyncIterable<Item<T>> {
   #reader: Reader;
   #page: Page;
-  #disposed: AbortSignal;
   #signal: AbortSignal | undefined;
   #key: string | undefined;
   #reading = false;
 
   /** @internal */
-  constructor(open: OpenReader, page: Page, disposed: AbortSignal, signal: AbortSignal | undefined, key: string | undefined) {
+  constructor(open: OpenReader, page: Page, signal: AbortSignal | undefined, key: string | undefined) {
     super();
     const kept = key === undefined ? undefined : globalThis.sessionStorage?.getItem(key);
     const reader = open(isId(kept) ? kept : undefined);
     reader.onLink = (link) => this.emit("link", link);
     this.#reader = reader;
     this.#page = page;
-    this.#disposed = disposed;
     this.#signal = signal;
     this.#key = key;
     if (key !== undefined) reader.save = () => this.#save();
@@ -83,22 +81,18 @@ export class Stream<T = unknown> extends Emitter<{ link: Link }> implements Asyn
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Item<T>, void> {
     const items = this.#run();
-    const stream: AsyncIterableIterator<Item<T>, void> = {
-      next: () => items.next(),
-      return: async () => {
+    const leave = items.return.bind(items);
+    return Object.assign(items, {
+      return: () => {
         this.close(); // the loop may be waiting, and a generator that waits cannot be left
-        await items.return();
-        return { done: true, value: undefined };
+        return leave();
       },
-      [Symbol.asyncIterator]: () => stream,
-    };
-    return stream;
+    });
   }
 
   async *#run(): AsyncGenerator<Item<T>, void, void> {
     const [reader, signal] = [this.#reader, this.#signal];
     if (this.#reading) throw new TailraceError("invalid", "read twice at a time");
-    this.#disposed.throwIfAborted();
     signal?.throwIfAborted();
     const stop = () => reader.stop();
     this.#page.add(reader);

@@ -1,24 +1,40 @@
+import type { Condition } from "./phase.ts";
+import type { Parts, Sight } from "./view.ts";
+import type { Words } from "./words.ts";
+
 /** Milliseconds between two announcements: who listens wants to work meanwhile. */
 const PAUSE = 10_000;
 
-/** Says things to those who do not look: in a live region, the newest word at most every 10 s. */
+/** Tells a job's progress to those who do not look: each error once, of all else the newest word at most every 10 s. */
 export class Announcer {
-  #region: HTMLElement;
+  #quarter = 0;
+  #worth = "";
   #next = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(region: HTMLElement) {
-    this.#region = region;
-  }
-
-  say(text: string): void {
+  /** @param mode what is worth it: `quarter`, `state` or `off` */
+  hear({ status, alert }: Parts, mode: string, { phase, link }: Condition, { percent, texts }: Sight, words: Words): void {
+    const error = `${texts.label}: ${texts.error}`;
+    if (texts.error && alert.textContent !== error) alert.textContent = error;
+    const quarter = Math.floor((percent ?? 0) / 25);
+    const worth = [
+      phase !== "waiting" && texts.phase,
+      link && !["live", "connecting"].includes(link) && words.say(link),
+    ].filter(Boolean).join(", ");
+    const passed = quarter > this.#quarter && mode === "quarter";
+    const changed = worth !== this.#worth;
+    this.#quarter = Math.max(quarter, this.#quarter);
+    if (changed && !worth && link === "connecting") return;
+    this.#worth = worth;
+    if (mode === "off" || !(passed || changed)) return;
     this.stop();
+    const text = [texts.value, worth || (changed && texts.link)].filter(Boolean).join(", ");
     this.#timer = setTimeout(
       () => {
         this.#next = Date.now() + PAUSE;
-        this.#region.textContent = text;
+        status.textContent = `${texts.label}: ${text}`;
       },
-      Math.max(0, this.#next - Date.now()),
+      this.#next - Date.now(),
     );
   }
 

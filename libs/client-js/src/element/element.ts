@@ -1,12 +1,12 @@
 import type { Client } from "../client.ts";
 import type { GetToken } from "../edges.ts";
 import type { Job, JobSnapshot, JobState } from "../job.ts";
-import type { Link } from "../link.ts";
+import { CONNECTING, type Link } from "../link.ts";
 import { Announcer } from "./announcer.ts";
 import { lease, type Lease } from "./clients.ts";
 import { Estimate } from "./estimate.ts";
 import { judge, type Condition, type Phase } from "./phase.ts";
-import { describe, SHOWN } from "./sight.ts";
+import { describe } from "./sight.ts";
 import { english, type Strings } from "./strings.ts";
 import { View } from "./view.ts";
 import { Words } from "./words.ts";
@@ -17,9 +17,11 @@ const FRAME = 100;
 const TICK = 1000;
 
 const ATTRIBUTES = ["job", "user", "src", "tenant", "label", "kind", "show", "announce"] as const;
+/** What only scripts can give. */
+const GIVEN = ["client", "getToken", "strings"] as const;
 /** Those that say what is followed. */
-const SOURCES = ["job", "user", "src", "tenant"];
-const WAITING: JobSnapshot = { state: undefined, link: { state: "connecting", reconnects: 0 }, error: undefined };
+const SOURCES = ["job", "user", "src", "tenant", "client", "getToken"];
+const WAITING = { state: undefined, link: CONNECTING };
 
 // So that servers which render pages can import it.
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
@@ -52,13 +54,41 @@ export class TailraceProgress extends Base {
   declare show: string;
   /** What is told to those who listen: `quarter` if empty (25, 50, 75 and 100 % besides all changes), `state`, `off`. */
   declare announce: string;
+  /** In place of one that is made of `src`, `tenant` and `getToken`. */
+  declare client: Pick<Client, "job"> | undefined;
+  /** Returns the token for each connection. Elements with the same function share a client. */
+  declare getToken: GetToken | undefined;
+  /** Words in place of those of the page's language. */
+  declare strings: Partial<Strings> | undefined;
+
+  static {
+    for (const name of ATTRIBUTES) {
+      Object.defineProperty(this.prototype, name, {
+        get(this: TailraceProgress) {
+          return this.getAttribute(name) ?? "";
+        },
+        set(this: TailraceProgress, value: string) {
+          this.setAttribute(name, value);
+        },
+      });
+    }
+    for (const name of GIVEN) {
+      Object.defineProperty(this.prototype, name, {
+        get(this: TailraceProgress) {
+          return this.#given[name];
+        },
+        set(this: TailraceProgress, value) {
+          this.#given[name] = value;
+          this.attributeChangedCallback(name);
+        },
+      });
+    }
+  }
 
   #view: View;
-  #announcer: Announcer;
+  #announcer = new Announcer();
   #internals: ElementInternals;
-  #client: Pick<Client, "job"> | undefined;
-  #getToken: GetToken | undefined;
-  #strings: Partial<Strings> | undefined;
+  #given: Partial<Pick<TailraceProgress, (typeof GIVEN)[number]>> = {};
 
   // Of the job that is followed
   #lease: Lease | undefined;
@@ -69,8 +99,6 @@ export class TailraceProgress extends Base {
   #estimate = new Estimate();
   #asked = false;
   #refusal = "";
-  #quarter = 0;
-  #worth = "";
 
   #paintedAt = 0;
   #due = false;
@@ -79,39 +107,7 @@ export class TailraceProgress extends Base {
   constructor() {
     super();
     this.#internals = this.attachInternals();
-    this.#view = new View(this.attachShadow({ mode: "open" }), () => {
-      if (this.dispatchEvent(new CustomEvent("tr-cancel", { bubbles: true, composed: true, cancelable: true }))) {
-        this.cancel().catch(() => {}); // the element says so itself
-      }
-    });
-    this.#announcer = new Announcer(this.#view.status);
-  }
-
-  /** In place of one that is made of `src`, `tenant` and `getToken`. */
-  get client(): Pick<Client, "job"> | undefined {
-    return this.#client;
-  }
-  set client(client: Pick<Client, "job"> | undefined) {
-    this.#client = client;
-    this.#restart();
-  }
-
-  /** Returns the token for each connection. Elements with the same function share a client. */
-  get getToken(): GetToken | undefined {
-    return this.#getToken;
-  }
-  set getToken(getToken: GetToken | undefined) {
-    this.#getToken = getToken;
-    this.#restart();
-  }
-
-  /** Words in place of those of the page's language. */
-  get strings(): Partial<Strings> {
-    return this.#strings ?? {};
-  }
-  set strings(strings: Partial<Strings>) {
-    this.#strings = strings;
-    this.#invalidate();
+    this.#view = new View(this.attachShadow({ mode: "open" }));
   }
 
   get cancelable(): boolean {
@@ -122,8 +118,7 @@ export class TailraceProgress extends Base {
   }
 
   get snapshot(): JobSnapshot {
-    const { snapshot } = this.#job ?? { snapshot: WAITING };
-    return this.#failure === undefined ? snapshot : { ...snapshot, error: this.#failure };
+    return this.#job?.snapshot ?? { ...WAITING, error: this.#failure };
   }
 
   /** The newest state of the job; undefined before there is one. */
@@ -152,12 +147,12 @@ export class TailraceProgress extends Base {
 
   /** Asks the worker to stop. Rejects where nobody has heard that. */
   async cancel(): Promise<void> {
-    if (!this.#job) throw new Error("no job is followed");
+    const job = this.#followed;
     this.#asked = true;
     this.#refusal = "";
     this.#invalidate();
     try {
-      await this.#job.cancel();
+      await job.cancel();
     } catch (error) {
       this.#asked = false;
       const { code } = error as { code?: string };
@@ -174,13 +169,12 @@ export class TailraceProgress extends Base {
 
   /** Resolves to the job's last state. */
   async finished(options?: { signal?: AbortSignal }): Promise<JobState> {
-    if (!this.#job) throw this.#failure ?? new Error("no job is followed");
-    return this.#job.finished(options);
+    return this.#followed.finished(options);
   }
 
   connectedCallback(): void {
     // What was set before the element was known.
-    for (const name of [...ATTRIBUTES, "client", "getToken", "strings", "cancelable"] as const) {
+    for (const name of [...ATTRIBUTES, ...GIVEN, "cancelable"] as const) {
       if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
       delete (this as Partial<this>)[name];
@@ -202,6 +196,11 @@ export class TailraceProgress extends Base {
     else this.#invalidate();
   }
 
+  get #followed(): Job {
+    if (!this.#job) throw this.#failure ?? new Error("no job is followed");
+    return this.#job;
+  }
+
   get #condition(): Condition {
     return judge(this.snapshot, this.#asked);
   }
@@ -209,7 +208,7 @@ export class TailraceProgress extends Base {
   get #words(): Words {
     const language = (this.closest("[lang]") as HTMLElement | null)?.lang ?? "";
     const { strings } = TailraceProgress;
-    return new Words(language, { ...(strings[language] ?? strings[language.slice(0, 2)]), ...this.#strings });
+    return new Words(language, { ...(strings[language] ?? strings[language.slice(0, 2)]), ...this.strings });
   }
 
   #restart(): void {
@@ -224,8 +223,8 @@ export class TailraceProgress extends Base {
     this.#estimate = new Estimate();
     this.#asked = false;
     this.#failure = undefined;
-    this.#refusal = this.#worth = "";
-    this.#quarter = 0;
+    this.#refusal = "";
+    this.#announcer = new Announcer();
     if (this.job) {
       try {
         this.#begin();
@@ -237,22 +236,20 @@ export class TailraceProgress extends Base {
   }
 
   #begin(): void {
-    let client = this.#client ?? (this.src || this.tenant ? undefined : TailraceProgress.client);
+    let client = this.client ?? (this.src || this.tenant ? undefined : TailraceProgress.client);
     if (!client) {
-      this.#lease = lease(this.src, this.tenant, this.#getToken);
+      this.#lease = lease(this.src, this.tenant, this.getToken);
       client = this.#lease.client;
     }
     const job = (this.#job = client.job(this.job, this.user ? { user: this.user } : {}));
     if (job.snapshot.state) this.#take(job.snapshot.state, false);
-    this.#leave = [
-      job.on("progress", (state) => {
-        this.#take(state, job.snapshot.link.state === "live");
-        this.#tell("tr-progress", state);
+    this.#leave = (["progress", "link", "end", "error"] as const).map((name) =>
+      job.on(name, (detail: unknown) => {
+        if (name === "progress") this.#take(detail as JobState, job.snapshot.link.state === "live");
+        this.#invalidate();
+        this.dispatchEvent(new CustomEvent(`tr-${name}`, { detail, bubbles: true, composed: true }));
       }),
-      job.on("link", (link) => this.#tell("tr-link", link)),
-      job.on("end", (state) => this.#tell("tr-end", state)),
-      job.on("error", (error) => this.#tell("tr-error", error)),
-    ];
+    );
     this.#timer = setInterval(() => this.#invalidate(), TICK);
   }
 
@@ -271,11 +268,6 @@ export class TailraceProgress extends Base {
     if (state.cancelling) this.#asked = false;
   }
 
-  #tell(type: string, detail: unknown): void {
-    this.#invalidate();
-    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
-  }
-
   #invalidate(): void {
     if (this.#due || !this.#job) return;
     this.#due = true;
@@ -286,60 +278,17 @@ export class TailraceProgress extends Base {
   #paint(): void {
     this.#due = false;
     this.#paintedAt = performance.now();
-    const condition = this.#condition;
-    const sight = describe({
-      snapshot: this.snapshot,
-      condition,
-      estimate: this.#estimate,
-      words: this.#words,
-      now: Date.now(),
-      label: this.label || this.state?.title || this.job,
-      show: this.show || SHOWN,
-      cancelable: this.cancelable,
-      refusal: this.#refusal,
-    });
+    const [condition, words] = [this.#condition, this.#words];
     const { phase, link, ended, moving } = condition;
+    const sight = describe(this, condition, this.#estimate.age(Date.now()), this.#refusal, words);
     const { states } = this.#internals;
     states.clear();
-    for (const name of [phase, link, moving && "moving", !ended && !moving && "halted"]) if (name) states.add(name);
+    for (const name of [phase, link, !ended && (moving ? "moving" : "halted")]) if (name) states.add(name);
     if (sight.percent === undefined && !ended) states.add("indeterminate");
-    this.#view.paint(sight);
+    this.#view.paint(sight, [...states, this.kind].join(" "), words);
     if (ended) clearInterval(this.#timer);
-    this.#announce(condition, sight.texts);
+    this.#announcer.hear(this.#view.parts, this.announce || "quarter", condition, sight, words);
   }
-
-  #announce({ phase, link }: Condition, { label, value, error, ...texts }: Record<string, string | false | undefined>): void {
-    const alert = this.#view.alert;
-    if (error) {
-      const text = `${label}: ${error}`;
-      if (alert.textContent !== text) alert.textContent = text;
-    }
-    const quarter = Math.floor((this.percent ?? 0) / 25);
-    const worth = [
-      !["waiting", "running"].includes(phase) && texts["phase"],
-      link && !["live", "connecting"].includes(link) && this.#words.say(link),
-    ].filter(Boolean).join(", ");
-    const passed = quarter > this.#quarter && (this.announce || "quarter") === "quarter";
-    const changed = worth !== this.#worth;
-    this.#quarter = Math.max(quarter, this.#quarter);
-    if (changed && !worth && link === "connecting") return;
-    this.#worth = worth;
-    if (this.announce === "off" || !(passed || changed)) return;
-    this.#announcer.say(`${label}: ${[value, worth || (changed && texts["link"])].filter(Boolean).join(", ")}`);
-  }
-}
-
-for (const name of ATTRIBUTES) {
-  Object.defineProperty(TailraceProgress.prototype, name, {
-    get(this: Element) {
-      return this.getAttribute(name) ?? "";
-    },
-    set(this: Element, value: string) {
-      this.setAttribute(name, value);
-    },
-    enumerable: true,
-    configurable: true,
-  });
 }
 
 // Two scripts of a page may bring one each.

@@ -32,20 +32,16 @@ export interface Condition {
   readonly moving: boolean;
 }
 
-const ENDS: readonly string[] = ["complete", "failed", "cancelled"];
+const ENDS: readonly unknown[] = ["complete", "failed", "cancelled"];
 
 /** Returns what a snapshot means; `asked` tells that this page has asked the job to cancel. */
 export function judge({ state, link, error }: JobSnapshot, asked = false): Condition {
-  const phase = readPhase(state?.status, error, asked || state?.cancelling);
-  const ended = ENDS.includes(phase) || error !== undefined;
-  const moving = !ended && link.state === "live" && (phase === "running" || phase === "cancelling");
+  const over = ENDS.includes(state?.status);
+  const refused = !over && error !== undefined;
+  let phase = (state?.status.replace("_", "-") ?? "waiting") as Phase;
+  if (refused) phase = (error as { code?: string } | null)?.code === "deleted" ? "deleted" : "refused";
+  else if (phase === "running" && (asked || state?.cancelling)) phase = "cancelling";
+  const ended = over || refused;
+  const moving = !ended && link.state === "live" && ["running", "cancelling"].includes(phase);
   return { phase, link: ended ? undefined : link.state, ended, moving };
-}
-
-function readPhase(status: string | undefined, error: unknown, cancelling: boolean | undefined): Phase {
-  if (status && ENDS.includes(status)) return status as Phase;
-  if (error !== undefined) return (error as { code?: string } | null)?.code === "deleted" ? "deleted" : "refused";
-  if (status === "worker_lost") return "worker-lost";
-  if (!status || status === "retrying") return status ? "retrying" : "waiting";
-  return cancelling ? "cancelling" : "running";
 }

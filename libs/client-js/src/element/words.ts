@@ -7,7 +7,7 @@ const UNITS: readonly [unit: "hour" | "minute" | "second", seconds: number, step
   ["minute", 60, 1],
   ["second", 1, 10],
 ];
-const formats = new Map<string, Intl.NumberFormat | Intl.RelativeTimeFormat>();
+const formats: Record<string, Intl.NumberFormat | Intl.RelativeTimeFormat> = {};
 
 export class Words {
   #language: string | undefined;
@@ -24,19 +24,17 @@ export class Words {
   }
 
   number(value: number, options?: Intl.NumberFormatOptions): string {
-    const maximumFractionDigits = Math.abs(value) < 10 ? 1 : 0;
-    return this.#find(Intl.NumberFormat, { maximumFractionDigits, ...options }).format(value);
+    return this.#find("NumberFormat", { maximumFractionDigits: value < 10 ? 1 : 0, ...options }).format(value);
   }
 
   /** Percent are rounded down: 100 is only what is done. */
   percent(value: number): string {
-    return this.number(Math.floor(value) / 100, { style: "percent", maximumFractionDigits: 0 });
+    return this.number(Math.floor(value) / 100, { style: "percent" });
   }
 
   rate(perSecond: number): string {
-    return perSecond < 0.1
-      ? this.say("slow", this.number(perSecond * 60))
-      : this.say("rate", this.number(perSecond));
+    const slow = perSecond < 0.1;
+    return this.say(slow ? "slow" : "rate", this.number(slow ? perSecond * 60 : perSecond));
   }
 
   /** Returns a time to come, rounded: `2 min`. */
@@ -48,17 +46,12 @@ export class Words {
   /** Returns a time gone by, rounded: `2 min. ago`. */
   ago(seconds: number): string {
     const [unit, value] = round(seconds);
-    return this.#find(Intl.RelativeTimeFormat, { style: "short", numeric: "auto" }).format(-value, unit);
+    return this.#find("RelativeTimeFormat", { style: "short", numeric: "auto" }).format(-value, unit);
   }
 
-  #find<Format extends Intl.NumberFormat | Intl.RelativeTimeFormat, Options>(
-    make: new (language: string | undefined, options: Options) => Format,
-    options: Options,
-  ): Format {
-    const key = `${make.name} ${this.#language} ${JSON.stringify(options)}`;
-    let format = formats.get(key) as Format | undefined;
-    if (!format) formats.set(key, (format = new make(this.#language, options)));
-    return format;
+  #find<Kind extends "NumberFormat" | "RelativeTimeFormat">(kind: Kind, options: object): InstanceType<(typeof Intl)[Kind]> {
+    const key = kind + this.#language + JSON.stringify(options);
+    return (formats[key] ??= new Intl[kind](this.#language, options)) as InstanceType<(typeof Intl)[Kind]>;
   }
 }
 
