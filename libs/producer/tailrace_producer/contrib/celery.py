@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 import celery
-import structlog
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.app.task import Context
@@ -28,13 +27,14 @@ from tailrace_protocol.jobs import JobStatus
 from tailrace_producer.contrib.default import get_default_producer, require_default_producer
 from tailrace_producer.errors import JobCancelled, JobEnded
 from tailrace_producer.job import SyncJob
+from tailrace_producer.log import Logger
 
 if TYPE_CHECKING:
     _Task = celery.Task[..., Any]
 else:
     _Task = celery.Task
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 _KILLED = -128
 """Below it are the exit codes that the signal handlers of the pool's processes raise."""

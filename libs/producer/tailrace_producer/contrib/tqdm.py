@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overloa
 from uuid import uuid4
 from weakref import WeakKeyDictionary, ref
 
-import structlog
 from tailrace_protocol.errors import TailraceError
 from tqdm.auto import tqdm as auto_tqdm
 
 from tailrace_producer.contrib.default import get_default_producer
 from tailrace_producer.current import current_job
 from tailrace_producer.job import Job, SyncJob
+from tailrace_producer.log import Logger
 from tailrace_producer.steps import BaseStep
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ else:
         """tqdm's own knows of type parameters in its stubs only."""
 
 
-_log = structlog.get_logger("tailrace.producer")
+_log = Logger()
 
 _leaders: WeakKeyDictionary[Job | SyncJob, ref["tqdm[Any]"]] = WeakKeyDictionary()
 """The bars that move a job; further ones are steps of it."""
