@@ -87,6 +87,19 @@ async def test_announcements_are_few(origin: str) -> None:
         assert await page.evaluate("said.slice(4)") == ["Import: 100%, Complete"]
 
 
+async def test_a_lost_worker_is_announced_once(origin: str) -> None:
+    """How long it has been lost is shown, and grows; who listens need not hear that again and again."""
+    async with open_page(origin, clock=True) as page:
+        await page.evaluate("showState('worker-lost', 'x'); 0")
+        await page.clock.run_for(1000)
+        shown = await read(page, "phase")
+        said = await read(page, "status")
+        assert said
+        await page.clock.run_for(10 * 60_000)
+        assert await read(page, "phase") != shown
+        assert await read(page, "status") == said
+
+
 async def test_announcements_can_be_switched_off(page: Page) -> None:
     await place(page, announce="off")
     await tell(page, state={"percent": 80})

@@ -8,7 +8,7 @@ const PAUSE = 10_000;
 /** Tells a job's progress to those who do not look: each error once, of all else the newest word at most every 10 s. */
 export class Announcer {
   #quarter = 0;
-  #worth = "";
+  #state = "";
   #next = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -17,15 +17,16 @@ export class Announcer {
     const error = `${texts.label}: ${texts.error}`;
     if (texts.error && alert.textContent !== error) alert.textContent = error;
     const quarter = Math.floor((percent ?? 0) / 25);
-    const worth = [
-      phase !== "waiting" && texts.phase,
-      link && !["live", "connecting"].includes(link) && words.say(link),
-    ].filter(Boolean).join(", ");
+    const told = phase !== "waiting" && texts.phase;
+    const down = link && !["live", "connecting"].includes(link) && link;
+    const worth = [told, down && words.say(down)].filter(Boolean).join(", ");
     const passed = quarter > this.#quarter && mode === "quarter";
-    const changed = worth !== this.#worth;
+    // Not the words, which tell how long ago the last update was.
+    const state = worth && `${told ? phase : ""} ${down || ""}`;
+    const changed = state !== this.#state;
     this.#quarter = Math.max(quarter, this.#quarter);
     if (changed && !worth && link === "connecting") return;
-    this.#worth = worth;
+    this.#state = state;
     if (mode === "off" || !(passed || changed)) return;
     this.stop();
     const text = [texts.value, worth || (changed && texts.link)].filter(Boolean).join(", ");
