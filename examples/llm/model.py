@@ -9,5 +9,5 @@ ANSWER = "Each event is stored before it is shown, and so whoever reloads the pa
 async def generate(question: str) -> AsyncIterator[str]:
     """Yield the tokens of an answer."""
     for token in f"You asked: {question} {ANSWER}".split(" "):
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
         yield f"{token} "

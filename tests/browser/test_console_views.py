@@ -80,11 +80,12 @@ async def test_states_that_are_old_say_so(edge: EdgeProcess, console: Console) -
     await console.open("jobs")
     await expect(console.page.get_by_role("listitem")).to_have_count(1)
 
-    await console.page.context.set_offline(True)
+    edge.kill()
 
     await console.wait_link("offline|stale")
     await expect(console.page.locator(".jobs-view .told").first).to_contain_text("As of")
-    await console.page.context.set_offline(False)
+    edge.start()
+    await edge.wait_ready()
     await console.wait_link("live")
     await expect(console.page.locator(".jobs-view .told").first).to_be_empty()
     console.complaints.clear()

@@ -90,7 +90,8 @@ def environment(edge: EdgeProcess, broker: Broker) -> dict[str, str]:
 def place(edge: EdgeProcess, broker: Broker, tmp_path: Path) -> Path:
     """Where `examples` stands, with the test's addresses in it."""
     [port] = pick_ports(1)
-    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__", "queue", "*.sqlite3"))
+    others = shutil.ignore_patterns("__pycache__", "queue", "*.sqlite3", "angular", "react", "rxjs-page")
+    shutil.copytree(EXAMPLES, tmp_path / "examples", ignore=others)
     for path in (tmp_path / "examples").rglob("*.*"):
         text = path.read_text()
         for ours, theirs in {

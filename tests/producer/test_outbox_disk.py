@@ -151,3 +151,16 @@ async def test_file_that_somebody_reads_for_long_is_written_afterwards(
         # Nothing is published meanwhile that would have it tried again.
         await wait_until(lambda: kept(folder, 2))
         broker.start()
+
+
+async def test_only_its_owner_may_read_what_waits(broker: Broker, folder: Path) -> None:
+    broker.kill()
+    async with Producer(broker.url, settings=keep(folder)) as producer:
+        producer.enqueue("t", 0)
+        await wait_until(lambda: kept(folder, 1))
+        assert read_modes(folder) == {0o600}
+        broker.start()
+
+
+def read_modes(folder: Path) -> set[int]:
+    return {path.stat().st_mode & 0o777 for path in folder.iterdir()}

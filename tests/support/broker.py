@@ -49,6 +49,7 @@ class Broker:
     ) -> None:
         self.folder = folder
         self.port = port
+        self._suspended = False
         self.name = name
         self.url = f"nats://127.0.0.1:{port}"
         self._routes = routes
@@ -73,10 +74,15 @@ class Broker:
         self._wait()
 
     def suspend(self) -> None:
+        """Stop the process where it is, and wait until all its threads stand still: some may serve for a moment."""
         self._signal(signal.SIGSTOP)
+        if self._process is not None and not self._suspended:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        self._suspended = True
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
+        self._suspended = False
 
     @property
     def running(self) -> bool:

@@ -134,6 +134,8 @@ class OutboxFile:
         if self._database is None:
             if self._lock is None and not self._try_lock():
                 raise BlockingIOError(f"another process uses {self.path}")
+            # Made here, since SQLite lets everybody read; its journal gets the same permissions.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._database = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT)
             self._database.execute("PRAGMA journal_mode = TRUNCATE")  # the default deletes a file each time
             self._database.execute(_SCHEMA)
