@@ -9,6 +9,7 @@ from typing import Any
 from client_js.package import PACKAGE, bundle
 from conformance.programs import require_chromium
 from playwright.async_api import Page, async_playwright
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 HERE = Path(__file__).parent
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -108,8 +109,8 @@ async def read(page: Page, part: str) -> str:
 async def show(page: Page, part: str, text: str) -> None:
     """Return once a part says that."""
     try:
-        await page.wait_for_function("([part, wanted]) => text('x', part) === wanted", arg=[part, text], timeout=10_000)
-    except Exception:
+        await page.wait_for_function("([part, wanted]) => text('x', part) === wanted", arg=[part, text], timeout=60_000)
+    except PlaywrightTimeout:
         assert await read(page, part) == text
         raise
 
