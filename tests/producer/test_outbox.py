@@ -15,9 +15,9 @@ import anyio
 import anyio.to_thread
 import pytest
 from producer.faults import is_ack, proxy_to, read_events, wait_until
-from producer.outboxes import check, check_order, keep, kept, kill, list_files, publish_left, start
+from producer.outboxes import check, check_order, count_rows, keep, kept, kill, list_files, publish_left, start
 from support.broker import Broker, connect, request
-from tailrace_producer import Producer, Settings, SyncProducer
+from tailrace_producer import Producer, Settings, SyncProducer, publisher
 from tailrace_producer.outbox_file import Change, OutboxFile, Row, find_files
 from tailrace_producer.pending import Message
 from tailrace_protocol.errors import BrokerUnavailable, SetupError
@@ -152,10 +152,23 @@ async def test_events_that_somebody_waits_for_are_told_and_not_kept(broker: Brok
     assert list_files(folder) == []
 
 
-async def test_nothing_is_written_while_all_goes_well(broker: Broker, folder: Path) -> None:
-    async with Producer(broker.url, settings=keep(folder)) as producer:
+async def test_only_what_waits_from_one_sweep_to_the_next_is_written(
+    broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "SWEEP_INTERVAL", 60.0)  # the test sweeps
+    async with Producer(broker.url, settings=Settings(outbox_path=folder)) as producer:
         await producer.publish_many([("t", number) for number in range(5000)])
         assert list_files(folder) == []
+        core = producer._core.publisher
+        assert core._spool is not None
+        broker.suspend()
+        producer.enqueue("t", 5000)
+        await asyncio.sleep(0)
+        for rows in (0, 1):
+            core._sweep()
+            await core._spool._outbox._call(lambda: None)  # the disk's thread has done what it was given
+            assert count_rows(folder) == rows
+        broker.resume()
 
 
 @asynccontextmanager
