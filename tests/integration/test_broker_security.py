@@ -17,7 +17,8 @@ from support.edge import EdgeProcess
 from support.waiting import wait_until
 from support.watch import END, Watcher
 from tailrace_client import Client
-from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable, create_stream
+from tailrace_edge.creation import create_stream
+from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable
 from tailrace_producer import Producer, Settings
 from tailrace_protocol.errors import EdgeUnavailable, PublishError
 

@@ -90,7 +90,7 @@ async def test_what_is_asked_for_while_the_broker_is_away_is_done_later(edge: Ed
 
 
 async def test_a_log_made_when_the_broker_rolled_up_is_changed_by_init(bare_broker: Broker) -> None:
-    from tailrace_edge.jetstream import create_stream  # noqa: PLC0415  # the support's own has the same name
+    from tailrace_edge.creation import create_stream  # noqa: PLC0415  # the support's own has the same name
 
     async with await connect(bare_broker.url) as client:
         await request(

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import stamina
-from tailrace_edge.jetstream import JetStreamError, JetStreamUnavailable, create_stream
+from tailrace_edge.creation import create_stream
+from tailrace_edge.jetstream import JetStreamError, JetStreamUnavailable
 from tailrace_protocol.errors import SetupError
 
 from tailrace_cli import nats_server

@@ -20,13 +20,12 @@ from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
 from tailrace_protocol.errors import TailraceError
 from tailrace_protocol.positions import derive_epoch
-from tailrace_protocol.stream import GENERATION_KEY, STREAM, build_stream_config
+from tailrace_protocol.stream import GENERATION_KEY, STREAM
 
 from tailrace_edge.wire import MessageParser, Receiver
 
 INFO_TIMEOUT = 0.5
 CREATE_TIMEOUT = 2.0
-_DAY = 86400 * 1_000_000_000
 
 _log = structlog.get_logger(__name__)
 
@@ -144,7 +143,7 @@ class JetStream:
                 )
                 break
             except (NatsError, OSError) as error:
-                _log.warning("broker not reached", servers=self._hosts(), error=_describe(error))
+                _log.warning("broker not reached", servers=self.hosts, error=_describe(error))
                 await asyncio.sleep(0.5)
         stock = self._client._ps  # noqa: SLF001 - nats-py is pinned, and a test holds on to what is used here
         self._parser = MessageParser(stock)
@@ -161,6 +160,11 @@ class JetStream:
     def connected(self) -> bool:
         """Whether the connection stands at the moment."""
         return self._client.is_connected
+
+    @property
+    def hosts(self) -> list[str]:
+        """Hosts and ports of the brokers."""
+        return [_strip(urlsplit(server)) for server in self._servers]
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Have `callback` called after each time the connection came back."""
@@ -335,7 +339,7 @@ class JetStream:
 
     async def _log_disconnect(self) -> None:
         if not self._client.is_closed:
-            _log.warning("broker connection lost", servers=self._hosts())
+            _log.warning("broker connection lost", servers=self.hosts)
 
     async def _tell_reconnect(self) -> None:
         self._last_error = ""
@@ -349,58 +353,6 @@ class JetStream:
         reader = getattr(self._client._transport, "_io_reader", None)  # noqa: SLF001 - as above
         if reader is not None and self._parser is not None:
             self._parser.tap(reader)
-
-    def _hosts(self) -> list[str]:
-        return [_strip(urlsplit(server)) for server in self._servers]
-
-
-async def create_stream(
-    url: str, *, replicas: int | None = None, max_age: float | None = None, max_bytes: int | None = None
-) -> tuple[bool, dict[str, Any]]:
-    """Create the log's stream, or update it; safe to run again.
-
-    Args:
-        url: of the broker.
-        replicas: how many brokers keep it. None leaves it as it is; a new stream gets 1.
-        max_age: seconds an event is kept. None leaves it as it is; a new stream gets a day.
-        max_bytes: of all events. None leaves it as it is; a new stream has no limit.
-
-    Returns:
-        Whether it was created, and its configuration as JetStream has it (times in nanoseconds).
-
-    Raises:
-        JetStreamUnavailable: the broker is not there.
-        JetStreamError: it refused.
-    """
-    jetstream = await _connect_once(url)
-    try:
-        known: dict[str, Any] = {}
-        try:
-            known = (await jetstream.read_state()).config
-        except JetStreamError as error:
-            if error.code != 404:
-                raise
-        config = build_stream_config(
-            replicas=known.get("num_replicas", 1) if replicas is None else replicas,
-            max_age=known.get("max_age", _DAY) / 1e9 if max_age is None else max_age,
-            max_bytes=known.get("max_bytes", -1) if max_bytes is None else max_bytes,
-        )
-        # What else an existing stream has stays, above all its metadata, which hold the generation.
-        call = "UPDATE" if known else "CREATE"
-        answer = await jetstream.request(f"STREAM.{call}.{STREAM}", known | config, timeout=10)
-        return not known, answer["config"]
-    finally:
-        await jetstream.close()
-
-
-async def _connect_once(url: str) -> JetStream:
-    jetstream = JetStream(url, name="tailrace-init")
-    try:
-        async with asyncio.timeout(5):
-            await jetstream.connect()
-    except TimeoutError:
-        raise JetStreamUnavailable(f"no broker answers at {', '.join(jetstream._hosts())}") from None  # noqa: SLF001
-    return jetstream
 
 
 async def _ignore(_message: object) -> None:

@@ -4,7 +4,8 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
-from tailrace_edge.jetstream import JetStreamUnavailable, create_stream
+from tailrace_edge.creation import create_stream
+from tailrace_edge.jetstream import JetStreamUnavailable
 from tailrace_producer.producer import DEFAULT_URL
 from tailrace_protocol.errors import BrokerUnavailable
 from tailrace_protocol.stream import STREAM
