@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sets up what the tests need from outside of .venv: curl, Chromium, a C compiler, Prometheus and HAProxy. `make test`
-# calls it first.
+# Sets up what the tests need from outside of .venv: curl, Chromium, a C compiler, Prometheus, HAProxy and
+# Redis. `make test` calls it first.
 # Node needs nothing: the wheel of playwright brings one along. Where there is no npm, one comes from PyPI.
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,6 +15,7 @@ list_missing() {
     command -v prometheus >/dev/null || printf ' prometheus'
     # Debian has it where only root's PATH leads.
     command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || printf ' haproxy'
+    command -v redis-server >/dev/null || printf ' redis-server'
 }
 
 install_missing() {
@@ -47,6 +48,7 @@ for program in $missing; do
     gcc) tests=tests/loadtest ;;
     prometheus) tests=tests/k8s/test_monitoring.py ;;
     haproxy) tests=tests/loadtest/test_rolling.py ;;
+    redis-server) tests=tests/producer/contrib/test_celery.py ;;
     *) continue ;;
     esac
     case ${CI:-} in

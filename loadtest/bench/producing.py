@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,6 +34,9 @@ _ENVELOPE = 87
 
 _HEADERS = 50
 """Bytes of an event's headers, more or less."""
+
+_NOWHERE = "nats://127.0.0.1:1"
+"""Where no broker is."""
 
 _TOPICS = [f"load.{number}" for number in range(1000)]
 
@@ -92,6 +97,33 @@ async def sync_pipelined(url: str, count: int, size: int) -> None:
     """Without an event loop, all of them at once."""
     with SyncProducer(url) as producer:
         producer.publish_many(make_events(count, size))
+
+
+async def outbox(url: str, count: int, size: int) -> None:
+    """Hand over all of them at once, with an outbox on disk in case the broker goes away."""
+    with TemporaryDirectory() as folder:
+        async with Producer(url, settings=Settings(outbox_path=folder)) as producer:
+            await producer.publish_many(make_events(count, size))
+
+
+async def outbox_left(url: str, count: int, size: int) -> dict[str, float]:
+    """Leave all events on disk while there is no broker, and let the next producer publish them.
+
+    Returns:
+        How many events a second went to the disk, and how many from there to the broker.
+    """
+    with TemporaryDirectory() as folder:
+        settings = Settings(outbox_path=folder)
+        began = time.perf_counter()
+        away = Producer(_NOWHERE, settings=replace(settings, close_timeout=0))
+        for topic, data in make_events(count, size):
+            away.enqueue(topic, data)
+        await away.close()
+        left = time.perf_counter()
+        async with Producer(url, settings=settings) as producer:
+            await producer.publish("load.last", None)  # goes behind what was left
+        published = time.perf_counter()
+    return {"kept_per_s": count / (left - began), "events_per_s": count / (published - left)}
 
 
 async def job(url: str, count: int, _size: int) -> None:
@@ -192,6 +224,8 @@ WAYS = (
     Way("sync", "sync, one by one", sync_awaited, 10_000),
     Way("sync-threads", f"sync, {THREADS} threads", sync_threads, 50_000),
     Way("sync-pipelined", "sync, pipelined", sync_pipelined, 200_000),
+    Way("outbox", "pipelined, with an outbox on disk", outbox, 200_000),
+    Way("outbox-left", "left on disk, published by the next", outbox_left, 50_000),
     Way("job", "job update, conflated", job, 1_000_000),
     Way("sync-job", "sync job update, conflated", sync_job, 1_000_000),
     Way("text", "tokens of one text", text, 1_000_000),

@@ -211,6 +211,7 @@ TABLES: dict[str, Table] = {
             Column("events/s", "events_per_s"),
             Column("CPU us/event", "cpu_us", digits=2),
             Column("broker us/event", "broker_us", digits=2),
+            Column("to disk/s", "kept_per_s"),
             Column("replayed", "replayed"),
             Column("log bytes, times", "log_ratio", digits=2),
         ),
