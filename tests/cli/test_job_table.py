@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -117,9 +118,28 @@ def test_the_link_is_shown() -> None:
 
 
 def test_one_line() -> None:
-    assert format_job(RUNNING) == "jobs.one  running  50.0 %  5/10 done  2.5/s  copy  2.0 s left"
+    assert format_job(RUNNING) == "jobs.one  running  Import  50.0 %  5/10 done  2.5/s  copy  2.0 s left"
     assert format_job(ENDED) == "jobs.two  complete  1 done  after 1 min 5 s"
     assert format_job(FAILED) == "jobs.three  failed  0 done  disk full"
+
+
+def test_what_a_job_says_cannot_command_the_terminal() -> None:
+    bad = "\x1b]0;x\x07\r\n\x9b2Jend"
+    error = JobError("OSError", "disk\x1b[2Jfull")
+    state = JobState("four", JobStatus.FAILED, title=bad, step=bad, message=bad, error=error)
+    running = msgspec.structs.replace(state, status=JobStatus.RUNNING)
+
+    table = JobTable([state])
+    taken = table.take(make_event(running))
+    assert taken is not None
+    for shown in (
+        render(JobTable([state])),
+        render(table),
+        *map(format_job, [*table.sort(), *JobTable([state]).sort()]),
+    ):
+        assert "end" in shown or "disk [2Jfull" in shown
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+    assert "\n" not in format_job(taken)
 
 
 @pytest.mark.parametrize(

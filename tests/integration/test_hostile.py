@@ -153,7 +153,7 @@ CASES = [
     Case("number", post(b"1"), 400, "invalid-data"),
     Case("no topic in the body", post(b'{"data":1}'), 400, "invalid-data", "topic"),
     Case("topic of the wrong kind", post(b'{"topic":1}'), 400, "invalid-data"),
-    Case("unknown key", post(b'{"topic":"a","key":"x"}'), 400, "invalid-data", "key"),
+    Case("unknown key", post(b'{"topic":"a","key":"x"}'), 400, "invalid-data", "topic, type, data, id"),
     Case("wrong UTF-8", post(b'{"topic":"a","data":"\xff"}'), 400, "invalid-data"),
     Case("UTF-16", post('{"topic":"a"}'.encode("utf-16")), 400, "invalid-data"),
     Case("half a surrogate in a topic", post(b'{"topic":"\\ud800"}'), 400),

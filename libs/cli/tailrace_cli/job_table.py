@@ -1,5 +1,6 @@
 """Tables of jobs for the terminal: a row with a bar for each, the running ones first."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -11,6 +12,8 @@ from rich.text import Text
 from tailrace_client import Event, JobState, JobStatus, Link, LinkState
 from tailrace_protocol.events import DELETED
 from tailrace_protocol.jobs import format_job_topic
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 _WIDE = 120
 """Columns of a terminal from which on there is room to spare."""
@@ -39,7 +42,7 @@ class JobTable:
 
     def replace(self, states: Iterable[JobState]) -> list[JobState]:
         """Forget all jobs but these, and return them."""
-        kept = list(states)
+        kept = [_clean(state) for state in states]
         self._states = {format_job_topic(state.id, state.user): state for state in kept}
         return kept
 
@@ -49,7 +52,7 @@ class JobTable:
             self._states.pop(event.topic, None)
             return None
         try:
-            state = msgspec.convert(event.data, JobState)
+            state = _clean(msgspec.convert(event.data, JobState))
         except msgspec.ValidationError:
             return None  # something else that a foreign writer put there
         self._states[event.topic] = state
@@ -114,6 +117,8 @@ class RenderedJobs:
 def format_job(state: JobState) -> str:
     """Return a job as one line."""
     parts = [format_job_topic(state.id, state.user), state.status.value]
+    if state.title:
+        parts.append(state.title)
     if state.percent is not None:
         parts.append(f"{state.percent:.1f} %")
     parts.append(f"{_format_done(state)} done")
@@ -136,6 +141,15 @@ def format_seconds(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _clean(state: JobState) -> JobState:
+    """Return the state without line ends and escape sequences, which whoever publishes could put into a terminal."""
+    title, step, message = (text and _CONTROL.sub(" ", text) for text in (state.title, state.step, state.message))
+    error = state.error
+    if error is not None:
+        error = msgspec.structs.replace(error, message=_CONTROL.sub(" ", error.message))
+    return msgspec.structs.replace(state, title=title, step=step, message=message, error=error)
 
 
 def _render_row(state: JobState, *, wide: bool, ambiguous: bool) -> list[Text | ProgressBar | str]:

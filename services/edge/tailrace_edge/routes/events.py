@@ -45,6 +45,8 @@ class Publication(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _LINES = frozenset({"application/x-ndjson", "application/jsonl"})
 
+_FIELDS = ", ".join(Publication.__struct_fields__)
+
 _one = msgspec.json.Decoder(Publication)
 _many = msgspec.json.Decoder(list[Publication])
 
@@ -130,7 +132,7 @@ def _decode(body: bytes, *, lines: bool) -> list[Publication]:
             publications = _many.decode(body) if body.lstrip()[:1] == b"[" else [_one.decode(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         expected = "is not an event on each line" if lines else "is not an event, nor a list of events"
-        raise InvalidData(f"the body {expected}: {error}") from None
+        raise InvalidData(f"the body {expected}: {error}; an event's fields are {_FIELDS}") from None
     if not 0 < len(publications) <= MAX_EVENTS:
         raise InvalidData(f"the body has {len(publications)} events, 1 to {MAX_EVENTS} are allowed")
     return publications
