@@ -152,22 +152,6 @@ async def test_a_page_that_one_comes_back_to_carries_on(
     assert await page.evaluate("persisted") == 1, "the page was not kept: something that was left open forbids it"
 
 
-async def test_a_network_that_comes_back_is_used_at_once(
-    context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
-) -> None:
-    page = await open_page(context, origin)
-    await follow(page, edge, ["orders.1"], backoff={"base": 3_600_000, "cap": 3_600_000})
-    await publish(producer, ["orders.1"], range(10))
-    await see(page, range(10))
-    await page.evaluate("Math.random = () => 0.00001")
-    await context.set_offline(True)
-    await reach(page, "offline")
-    await publish(producer, ["orders.1"], range(10, 20))
-    await context.set_offline(False)
-    await see(page, range(20))
-    await reach(page, "live")
-
-
 async def test_the_cursor_survives_a_reload(
     context: BrowserContext, origin: str, edge: EdgeProcess, producer: Producer
 ) -> None:
