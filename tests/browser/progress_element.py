@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from client_js.package import PACKAGE, bundle
+from client_js.package import PACKAGE, bundle, run_module
 from conformance.programs import require_chromium
 from playwright.async_api import Page, async_playwright
 from playwright.async_api import TimeoutError as PlaywrightTimeout
@@ -27,11 +27,24 @@ POLICY = (
 
 
 @asynccontextmanager
-async def serve(folder: Path) -> AsyncIterator[str]:
-    """Serve the page, and yield its origin."""
-    element = bundle(PACKAGE / "src" / "element" / "index.ts", folder / "tailrace-element.js")
+async def serve(folder: Path, *, apart: bool = False) -> AsyncIterator[str]:
+    """Serve the page, and yield its origin.
+
+    Args:
+        folder: for what is built.
+        apart: whether each module is a file of its own, so that the page loads what it does not need at once later.
+    """
+    element = folder / "tailrace-element.js"
+    modules: dict[str, tuple[str, Path]] = {}
+    if apart:
+        made = folder / "dist"
+        run_module("typescript/bin/tsc", "-p", "tsconfig.build.json", "--outDir", str(made))
+        modules = {f"/{file.relative_to(folder)}": ("text/javascript", file) for file in made.rglob("*.js")}
+        element.write_text('export * from "/dist/element/index.js";')
+    else:
+        bundle(PACKAGE / "src" / "element" / "index.ts", element)
     shim = bundle(PACKAGE / "src" / "shim.ts", folder / "shim.js")
-    pages = {
+    pages = modules | {
         "/": ("text/html", HERE / "progress_element.html"),
         "/progress_element.css": ("text/css", HERE / "progress_element.css"),
         "/progress_element.js": ("text/javascript", HERE / "progress_element.js"),

@@ -1,5 +1,6 @@
+import type { AllParts } from "./extras.ts";
 import type { Condition } from "./phase.ts";
-import type { Parts, Sight } from "./view.ts";
+import type { Sight } from "./view.ts";
 import type { Words } from "./words.ts";
 
 /** Milliseconds between two announcements: who listens wants to work meanwhile. */
@@ -13,7 +14,7 @@ export class Announcer {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param mode what is worth it: `quarter`, `state` or `off` */
-  hear({ status, alert }: Parts, mode: string, { phase, link }: Condition, { percent, texts }: Sight, words: Words): void {
+  hear({ status, alert }: AllParts, mode: string, { phase, link }: Condition, { percent, texts }: Sight, words: Words): void {
     const error = `${texts.label}: ${texts.error}`;
     if (texts.error && alert.textContent !== error) alert.textContent = error;
     const quarter = Math.floor((percent ?? 0) / 25);

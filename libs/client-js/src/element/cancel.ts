@@ -1,10 +1,11 @@
 /** The button that cancels the job. */
 import type { TailraceProgress } from "./element.ts";
-import { addStyle, getRoot } from "./style.ts";
-import type { Parts, Sight } from "./view.ts";
+import type { AllParts } from "./extras.ts";
+import type { Condition } from "./phase.ts";
+import { write } from "./view.ts";
 import type { Words } from "./words.ts";
 
-const css = `
+export const cancelCss = `
 #cancel {
   background: none;
   border: 1px solid color-mix(in srgb, currentColor 55%, #0000);
@@ -21,18 +22,17 @@ const css = `
 #cancel:hover { background: var(--_track) }
 `;
 
-export function paintCancel({ cancel, bar }: Parts, { cancelable }: Sight, words: Words): void {
-  const root = getRoot(cancel);
-  addStyle(root, css);
+export function paintCancel(host: TailraceProgress, { cancel, bar }: AllParts, { phase, ended }: Condition, words: Words): void {
   cancel.onclick = () => {
-    const host = root.host as TailraceProgress;
     if (host.dispatchEvent(new CustomEvent("tr-cancel", { bubbles: true, composed: true, cancelable: true }))) {
       host.cancel().catch(() => {}); // the element says so itself
     }
   };
-  const text = words.say("cancel");
-  if (cancel.textContent !== text) cancel.textContent = text;
+  const shown = host.cancelable && !ended && phase !== "cancelling" && !!host.state;
   // The bar takes the focus over, which would be lost.
-  if (!cancelable && root.activeElement === cancel) bar.focus();
-  cancel.hidden = !cancelable;
+  if (!shown && host.shadowRoot!.activeElement === cancel) {
+    bar.tabIndex = -1;
+    bar.focus();
+  }
+  write(cancel, shown ? words.say("cancel") : "");
 }

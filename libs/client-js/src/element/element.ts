@@ -2,13 +2,13 @@ import type { Client } from "../client.ts";
 import type { GetToken } from "../edges.ts";
 import type { Job, JobSnapshot, JobState } from "../job.ts";
 import { CONNECTING, type Link } from "../link.ts";
-import { Announcer } from "./announcer.ts";
 import { lease, type Lease } from "./clients.ts";
-import { Estimate } from "./estimate.ts";
+import type { Extras } from "./extras.ts";
+import { advance } from "./percent.ts";
 import { judge, type Condition, type Phase } from "./phase.ts";
 import { describe } from "./sight.ts";
 import { english, type Strings } from "./strings.ts";
-import { View } from "./view.ts";
+import { build, paint, type Parts } from "./view.ts";
 import { Words } from "./words.ts";
 
 /** Milliseconds between two paints. */
@@ -85,8 +85,9 @@ export class TailraceProgress extends Base {
     }
   }
 
-  #view: View;
-  #announcer = new Announcer();
+  #parts: Parts;
+  /** Undefined until it is loaded. */
+  #extras: Extras | undefined;
   #internals: ElementInternals;
   #given: Partial<Pick<TailraceProgress, (typeof GIVEN)[number]>> = {};
 
@@ -96,7 +97,8 @@ export class TailraceProgress extends Base {
   #leave: (() => void)[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
   #failure: unknown;
-  #estimate = new Estimate();
+  #percent: number | undefined;
+  #taken: Parameters<Extras["take"]> | undefined;
   #asked = false;
   #refusal = "";
 
@@ -107,7 +109,7 @@ export class TailraceProgress extends Base {
   constructor() {
     super();
     this.#internals = this.attachInternals();
-    this.#view = new View(this.attachShadow({ mode: "open" }));
+    this.#parts = build(this.attachShadow({ mode: "open" }));
   }
 
   get cancelable(): boolean {
@@ -137,12 +139,12 @@ export class TailraceProgress extends Base {
 
   /** 0 to 100, as it is shown; undefined while nobody knows. */
   get percent(): number | undefined {
-    return this.#estimate.percent;
+    return this.#percent;
   }
 
   /** Seconds until the end; undefined while that means nothing. */
   get eta(): number | undefined {
-    return this.#condition.moving ? this.#estimate.left(Date.now()) : undefined;
+    return this.#condition.moving ? this.#extras?.left : undefined;
   }
 
   /** Asks the worker to stop. Rejects where nobody has heard that. */
@@ -220,11 +222,10 @@ export class TailraceProgress extends Base {
   #follow(): void {
     this.#end();
     this.#stale = false;
-    this.#estimate = new Estimate();
+    this.#percent = this.#taken = this.#failure = undefined;
     this.#asked = false;
-    this.#failure = undefined;
     this.#refusal = "";
-    this.#announcer = new Announcer();
+    this.#extras?.begin();
     if (this.job) {
       try {
         this.#begin();
@@ -233,6 +234,19 @@ export class TailraceProgress extends Base {
       }
     }
     this.#paint();
+    this.#extend();
+  }
+
+  /** Adds what nothing waits for. Where that cannot be loaded, the link's next change tries again. */
+  #extend(): void {
+    if (this.#extras) return;
+    const add = ({ Extras }: typeof import("./extras.ts")) => {
+      if (this.#extras || !this.isConnected) return;
+      this.#extras = new Extras(this, this.#parts);
+      if (this.#taken) this.#extras.take(...this.#taken);
+      this.#paint();
+    };
+    import("./extras.ts").then(add, () => {});
   }
 
   #begin(): void {
@@ -246,6 +260,7 @@ export class TailraceProgress extends Base {
     this.#leave = (["progress", "link", "end", "error"] as const).map((name) =>
       job.on(name, (detail: unknown) => {
         if (name === "progress") this.#take(detail as JobState, job.snapshot.link.state === "live");
+        if (name === "link") this.#extend();
         this.#invalidate();
         this.dispatchEvent(new CustomEvent(`tr-${name}`, { detail, bubbles: true, composed: true }));
       }),
@@ -257,14 +272,16 @@ export class TailraceProgress extends Base {
     for (const leave of this.#leave) leave();
     this.#leave = [];
     clearInterval(this.#timer);
-    this.#announcer.stop();
+    this.#extras?.stop();
     this.#job = undefined;
     this.#lease?.release();
     this.#lease = undefined;
   }
 
   #take(state: JobState, live: boolean): void {
-    this.#estimate.take(state, Date.now(), live);
+    this.#percent = advance(this.#percent, this.#taken?.[0], state);
+    this.#taken = [state, Date.now(), live];
+    this.#extras?.take(...this.#taken);
     if (state.cancelling) this.#asked = false;
   }
 
@@ -280,14 +297,14 @@ export class TailraceProgress extends Base {
     this.#paintedAt = performance.now();
     const [condition, words] = [this.#condition, this.#words];
     const { phase, link, ended, moving } = condition;
-    const sight = describe(this, condition, this.#estimate.age(Date.now()), this.#refusal, words);
+    const sight = describe(this, condition, this.#extras?.find(condition, words), this.#refusal, words);
     const { states } = this.#internals;
     states.clear();
     for (const name of [phase, link, !ended && (moving ? "moving" : "halted")]) if (name) states.add(name);
     if (sight.percent === undefined && !ended) states.add("indeterminate");
-    this.#view.paint(sight, [...states, this.kind].join(" "), words);
+    paint(this.#parts, sight, [...states, this.kind].join(" "));
+    this.#extras?.paint(condition, sight, words);
     if (ended) clearInterval(this.#timer);
-    this.#announcer.hear(this.#view.parts, this.announce || "quarter", condition, sight, words);
   }
 }
 

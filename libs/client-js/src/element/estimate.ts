@@ -1,5 +1,6 @@
-/** What a job's states tell beyond the newest one: how far, how long, how old. Pure: the caller brings the clock. */
+/** What a job's states tell beyond the newest one: how long, how old. Pure: the caller brings the clock. */
 import type { JobState } from "../job.ts";
+import { advance, isAnew } from "./percent.ts";
 
 /** Percent below which no time is foretold. */
 const MIN_PERCENT = 5;
@@ -9,9 +10,7 @@ const MIN_SAMPLES = 3;
 const SPAN = 20_000;
 
 export class Estimate {
-  /** 0 to 100, never less than before unless the job has another total or attempt; undefined while nobody knows. */
-  percent: number | undefined;
-
+  #percent: number | undefined;
   #state: JobState | undefined;
   #at = 0;
   #offset: number | undefined;
@@ -22,16 +21,14 @@ export class Estimate {
   /** Takes in a state that is known at `now`, in milliseconds of the browser's clock; `live` if it came just now. */
   take(state: JobState, now: number, live: boolean): void {
     const before = this.#state;
-    const percent = state.status === "complete" ? 100 : (state.percent ?? undefined);
     const at = Date.parse(state.updated ?? "");
     // The first one may be old, unless its worker renews it. No event is younger than it looks.
     if (live && at && state.status !== "worker_lost" && (before || (state.lease && state.status === "running"))) {
       this.#offset = Math.min(this.#offset ?? Infinity, now - at);
     }
-    const scaled = before?.total !== state.total || before?.attempt !== state.attempt || before?.started !== state.started;
-    if (scaled) this.#samples = this.#speed = this.#weight = 0;
-    else if (percent !== undefined && at > this.#at) this.#sample(percent - (before?.percent ?? 0), at - this.#at);
-    this.percent = scaled || percent === undefined ? percent : Math.max(percent, this.percent ?? 0);
+    if (isAnew(before, state)) this.#samples = this.#speed = this.#weight = 0;
+    else if (state.percent != null && at > this.#at) this.#sample(state.percent - (before?.percent ?? 0), at - this.#at);
+    this.#percent = advance(this.#percent, before, state);
     this.#state = state;
     this.#at = at;
   }
@@ -39,12 +36,12 @@ export class Estimate {
   /** Returns the seconds until the end; undefined before that means something. */
   left(now: number): number | undefined {
     const { eta } = this.#state ?? {};
-    if (!(this.percent! >= MIN_PERCENT)) return;
+    if (!(this.#percent! >= MIN_PERCENT)) return;
     // By the worker's clock, whatever this browser's says.
     const passed = this.#offset === undefined ? 0 : (now - this.#offset - this.#at) / 1000;
     if (eta != null) return Math.max(0, eta - passed);
     if (this.#samples < MIN_SAMPLES || !(this.#speed > 0)) return;
-    return Math.max(0, ((100 - this.percent!) * this.#weight) / this.#speed / 1000 - passed);
+    return Math.max(0, ((100 - this.#percent!) * this.#weight) / this.#speed / 1000 - passed);
   }
 
   /** Returns the seconds since the newest state; undefined if there is none. */

@@ -1,9 +1,9 @@
 /** The arc of `kind="gauge"`, with its looks. */
-import { addStyle, getRoot } from "./style.ts";
-import { draw, type Parts } from "./view.ts";
+import { draw } from "./icons.ts";
+import type { Parts } from "./view.ts";
 
 const ARC = "M20.3 81.7A42 42 0 1179.7 81.7";
-const css = `
+export const gaugeCss = `
 #base.gauge { grid-template-columns: 1fr; justify-items: center; text-align: center }
 #base.gauge > * { grid-column: 1; justify-self: center }
 #base.gauge > :is(#bar, #value) { grid-row: 1; align-self: center }
@@ -24,7 +24,6 @@ const css = `
 
 export function paintGauge({ base, bar }: Parts): void {
   if (!base.matches(".gauge") || bar.querySelector("#arc")) return;
-  addStyle(getRoot(bar), css);
   const arc = draw("0 0 100 88", ARC, ARC);
   arc.id = "arc";
   arc.setAttribute("part", "arc");

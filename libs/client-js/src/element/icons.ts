@@ -7,7 +7,7 @@ const STOP = `${RING}M5 8h6`;
 const WARNING = "M8 2l6.5 12h-13zM8 6.5v3M8 12v.01";
 
 /** Strokes in a square of 16: whoever sees no colours sees these. */
-export const icons = {
+const icons = {
   waiting: DOTS,
   running: "M5 3l8 5-8 5z",
   retrying: "M13.5 8A5.5 5.5 0 118 2.5c2 0 3.5 1 4.5 2.5M13 1.5V5H9.5",
@@ -26,3 +26,24 @@ export const icons = {
   closed: CROSS,
   warnings: WARNING,
 } satisfies Partial<Record<keyof Strings, string>>;
+export type Icon = keyof typeof icons;
+
+/** Has a node begin with an icon, and with no other one. */
+export function setIcon(node: HTMLElement, icon: Icon): void {
+  const before = node.querySelector("svg");
+  if (before?.querySelector("path")?.getAttribute("d") === icons[icon]) return;
+  before?.remove();
+  node.prepend(draw("0 0 16 16", icons[icon]));
+}
+
+export function draw(box: string, ...paths: string[]): Element {
+  const shape = (tag: string, name: string, value: string) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    node.setAttribute(name, value);
+    return node;
+  };
+  const image = shape("svg", "viewBox", box);
+  image.ariaHidden = "true";
+  image.append(...paths.map((path) => shape("path", "d", path)));
+  return image;
+}

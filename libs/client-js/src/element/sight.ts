@@ -5,41 +5,48 @@ import type { Sight } from "./view.ts";
 import type { Words } from "./words.ts";
 
 /** What the element itself knows. */
-export type Seen = Pick<TailraceProgress, "job" | "label" | "show" | "cancelable" | "snapshot" | "percent" | "eta">;
+export type Seen = Pick<TailraceProgress, "job" | "label" | "show" | "snapshot" | "percent">;
 
-/**
- * @param age seconds since the newest state
- * @param refusal why the job was not cancelled
- */
+/** What takes longer to find out, in words. */
+export interface Found {
+  /** When the newest state was taken, if that is in question. */
+  age: string | undefined;
+  rate: string | undefined;
+  eta: string | undefined;
+}
+
+/** Whether the attribute `show` asks for that. Whether what is shown can be believed is always told. */
+export function wants(show: string, name: string): boolean {
+  return show ? show.split(/\s+/).includes(name) : name !== "steps";
+}
+
+/** @param refusal why the job was not cancelled */
 export function describe(
-  seen: Seen,
-  { phase, link, ended, moving }: Condition,
-  age: number | undefined,
+  { job, label, show, snapshot: { state, error }, percent }: Seen,
+  { phase, link, ended }: Condition,
+  found: Found | undefined,
   refusal: string,
   words: Words,
 ): Sight {
-  const { percent, eta, snapshot: { state, error } } = seen;
-  const { done, total, failed, rate, attempt = 1, step, message, steps, warnings, warned } = state ?? {};
-  /** Whether it may be left out decides the attribute; whether it can be believed is always told. */
-  const wanted = (name: string) => (seen.show ? seen.show.split(/\s+/).includes(name) : name !== "steps");
+  const { done, total, failed, attempt = 1, step, message } = state ?? {};
+  const wanted = (name: string) => wants(show, name);
   const join = (...texts: (string | false | null | undefined)[]) => texts.filter(Boolean).join(" · ");
-  const old = !ended && age !== undefined && words.say("age", words.ago(age));
   const live = link === "live";
 
   const texts: Sight["texts"] = {
-    label: seen.label || state?.title || seen.job,
+    label: label || state?.title || job,
     value: wanted("percent") && percent !== undefined && words.percent(percent),
     phase:
       phase !== "running" &&
       (phase !== "waiting" || live) &&
-      join(words.say(phase, words.number(attempt)), phase === "worker-lost" && live && old),
-    link: link && join(words.say(link), !live && old),
+      join(words.say(phase, words.number(attempt)), phase === "worker-lost" && live && found?.age),
+    link: link && join(words.say(link), !live && found?.age),
     count:
       wanted("count") &&
       (total != null ? words.say("count", words.number(done ?? 0), words.number(total)) : !!done && words.number(done)),
     failures: wanted("failed") && !!failed && words.say("failures", words.number(failed)),
-    rate: wanted("rate") && moving && !!rate && words.rate(rate),
-    eta: wanted("eta") && eta !== undefined && words.say("eta", words.duration(eta)),
+    rate: wanted("rate") && found?.rate,
+    eta: wanted("eta") && found?.eta,
     step: join(wanted("step") && !ended && step, wanted("message") && message),
     error: join(state?.error?.message, phase === "refused" && (error as Error).message, refusal),
   };
@@ -48,10 +55,5 @@ export function describe(
     texts,
     unlabelled: !wanted("label"),
     valueText: join(texts.value, texts.phase, !live && texts.link, texts.count, texts.eta, texts.step),
-    icons: { phase, link },
-    steps: (wanted("steps") && steps) || [],
-    warnings: (wanted("warnings") && warnings) || [],
-    warned,
-    cancelable: seen.cancelable && !ended && phase !== "cancelling" && !!state,
   };
 }

@@ -1,14 +1,10 @@
 /** The looks. Set through constructable stylesheets, which no content security policy forbids. */
 const sheets: Record<string, CSSStyleSheet> = {};
 
-/** Adds a style sheet, once. All roots share it. */
+/** Adds a style sheet. All roots share it. */
 export function addStyle(root: ShadowRoot, css: string): void {
   if (!sheets[css]) (sheets[css] = new CSSStyleSheet()).replaceSync(css);
-  if (!root.adoptedStyleSheets.includes(sheets[css])) root.adoptedStyleSheets.push(sheets[css]);
-}
-
-export function getRoot(node: Node): ShadowRoot {
-  return node.getRootNode() as ShadowRoot;
+  root.adoptedStyleSheets.push(sheets[css]);
 }
 
 /** `#base` has the element's states and kind as its classes: those are shorter to ask for. */
@@ -35,31 +31,16 @@ overflow-wrap: anywhere
 #label, #value { font-weight: 600 }
 #value { grid-column: 2; justify-self: end; white-space: nowrap }
 #bar { background: var(--_track); height: var(--tr-size, .625em); border-radius: var(--tr-radius, 1em); overflow: hidden }
-#fill { background: var(--_c); height: 100%; border-radius: inherit; width: calc(var(--_p) * 1%);
-position: relative; transition: width .25s }
-svg { flex: none; width: 1em; height: 1em; margin-top: .225em;
-fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round }
+#fill { background: var(--_c); height: 100%; border-radius: inherit; width: calc(var(--_p) * 1%) }
 #facts { display: flex; flex-wrap: wrap; gap: .25em 1em }
-#facts > * { display: flex; gap: .4em }
+#phase, #link { padding-inline-start: 1.4em }
 #facts, #step { color: var(--_soft) }
 #facts, #step, #error { font-size: .875em }
 #error { color: var(--_bad) }
 #phase { color: var(--_c) }
 :is(.halted, .cancelled) #phase { color: inherit }
-.live #link svg { color: var(--_good); stroke-width: 7 }
 :is(.stale, .offline, .unauthorized) #link, :is(.worker-lost, .retrying) #phase { color: var(--_warn) }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
-.indeterminate #fill { width: 35%; transition: none }
 .halted #fill { background-image: repeating-linear-gradient(-45deg, #0000 0 4px, #8888 4px 8px) }
 .halted.indeterminate #fill { width: 100%; opacity: .4 }
-.moving.indeterminate #fill { animation: slide 1.5s linear infinite }
-@keyframes slide { from { inset-inline-start: -35% } to { inset-inline-start: 100% } }
-@media (prefers-reduced-motion) { #fill { animation-duration: 8s !important } }
-@media (forced-colors: active) {
-#base { --_c: Highlight; --_track: Canvas }
-#base.halted { --_c: GrayText }
-#bar { border: 1px solid }
-#fill { forced-color-adjust: none }
-#phase, #link svg { color: CanvasText !important }
-}
 `;

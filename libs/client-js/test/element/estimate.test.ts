@@ -59,21 +59,12 @@ test("another total starts the rate anew", () => {
   assert.ok(estimate.left(at(3)) !== undefined);
   feed(estimate, [4, 25, { total: 200 }]);
   assert.equal(estimate.left(at(4)), undefined);
-  assert.equal(estimate.percent, 25);
 });
 
 test("a job that stands still has no time left to tell", () => {
   const estimate = new Estimate();
   feed(estimate, [0, 10], [1, 10], [2, 10], [3, 10]);
   assert.equal(estimate.left(at(3)), undefined);
-});
-
-test("percent never go back, and a complete job has all", () => {
-  const estimate = new Estimate();
-  feed(estimate, [0, 10], [1, 60], [2, 30]);
-  assert.equal(estimate.percent, 60);
-  feed(estimate, [3, null, { status: "complete" }]);
-  assert.equal(estimate.percent, 100);
 });
 
 test("the first state may be old: its age is by the browser's clock until a live one has come", () => {
