@@ -2,7 +2,7 @@ import type { Client } from "../client.ts";
 import type { GetToken } from "../edges.ts";
 import type { Job, JobSnapshot, JobState } from "../job.ts";
 import { CONNECTING, type Link } from "../link.ts";
-import { lease, type Lease } from "./clients.ts";
+import { getClient } from "./clients.ts";
 import type { Extras } from "./extras.ts";
 import { advance } from "./percent.ts";
 import { judge, type Condition, type Phase } from "./phase.ts";
@@ -21,7 +21,6 @@ const ATTRIBUTES = ["job", "user", "src", "tenant", "label", "kind", "show", "an
 const GIVEN = ["client", "getToken", "strings"] as const;
 /** Those that say what is followed. */
 const SOURCES = ["job", "user", "src", "tenant", "client", "getToken"];
-const WAITING = { state: undefined, link: CONNECTING };
 
 // So that servers which render pages can import it.
 const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
@@ -92,7 +91,7 @@ export class TailraceProgress extends Base {
   #given: Partial<Pick<TailraceProgress, (typeof GIVEN)[number]>> = {};
 
   // Of the job that is followed
-  #lease: Lease | undefined;
+  #shared: Client | undefined;
   #job: Job | undefined;
   #leave: (() => void)[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -120,7 +119,7 @@ export class TailraceProgress extends Base {
   }
 
   get snapshot(): JobSnapshot {
-    return this.#job?.snapshot ?? { ...WAITING, error: this.#failure };
+    return this.#job?.snapshot ?? { state: undefined, link: CONNECTING, error: this.#failure };
   }
 
   /** The newest state of the job; undefined before there is one. */
@@ -166,7 +165,7 @@ export class TailraceProgress extends Base {
 
   /** Tries again where the link is `unauthorized`: somebody has signed in. */
   authorize(): void {
-    this.#lease?.client.authorize();
+    this.#shared?.authorize();
   }
 
   /** Resolves to the job's last state. */
@@ -250,11 +249,10 @@ export class TailraceProgress extends Base {
   }
 
   #begin(): void {
-    let client = this.client ?? (this.src || this.tenant ? undefined : TailraceProgress.client);
-    if (!client) {
-      this.#lease = lease(this.src, this.tenant, this.getToken);
-      client = this.#lease.client;
-    }
+    const client =
+      this.client ??
+      (this.src || this.tenant ? undefined : TailraceProgress.client) ??
+      (this.#shared = getClient(this.src, this.tenant, this.getToken));
     const job = (this.#job = client.job(this.job, this.user ? { user: this.user } : {}));
     if (job.snapshot.state) this.#take(job.snapshot.state, false);
     this.#leave = (["progress", "link", "end", "error"] as const).map((name) =>
@@ -269,13 +267,10 @@ export class TailraceProgress extends Base {
   }
 
   #end(): void {
-    for (const leave of this.#leave) leave();
-    this.#leave = [];
+    for (const leave of this.#leave.splice(0)) leave();
     clearInterval(this.#timer);
     this.#extras?.stop();
-    this.#job = undefined;
-    this.#lease?.release();
-    this.#lease = undefined;
+    this.#job = this.#shared = undefined;
   }
 
   #take(state: JobState, live: boolean): void {

@@ -32,13 +32,6 @@ fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke
 .moving.indeterminate #fill { animation: slide 1.5s linear infinite }
 @keyframes slide { from { inset-inline-start: -35% } to { inset-inline-start: 100% } }
 @media (prefers-reduced-motion) { #fill { animation-duration: 8s !important } }
-@media (forced-colors: active) {
-#base { --_c: Highlight; --_track: Canvas }
-#base.halted { --_c: GrayText }
-#bar { border: 1px solid }
-#fill { forced-color-adjust: none }
-#phase, #link svg { color: CanvasText !important }
-}
 :focus-visible { outline: 2px solid var(--_c); outline-offset: 2px }
 ${gaugeCss}${listsCss}${cancelCss}`;
 

@@ -43,4 +43,11 @@ overflow-wrap: anywhere
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 .halted #fill { background-image: repeating-linear-gradient(-45deg, #0000 0 4px, #8888 4px 8px) }
 .halted.indeterminate #fill { width: 100%; opacity: .4 }
+@media (forced-colors: active) {
+#base { --_c: Highlight; --_track: Canvas }
+#base.halted { --_c: GrayText }
+#bar { border: 1px solid }
+#fill { forced-color-adjust: none }
+#phase, #link svg { color: CanvasText !important }
+}
 `;
