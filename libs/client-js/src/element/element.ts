@@ -236,7 +236,10 @@ export class TailraceProgress extends Base {
     this.#extend();
   }
 
-  /** Adds what nothing waits for. Where that cannot be loaded, the link's next change tries again. */
+  /**
+   * Adds what nothing waits for. Where that cannot be loaded, the link's next change tries again; browsers older than
+   * https://github.com/whatwg/html/pull/10327 remember the failure as long as the page lives.
+   */
   #extend(): void {
     if (this.#extras) return;
     const add = ({ Extras }: typeof import("./extras.ts")) => {

@@ -40,8 +40,8 @@ export class Extras {
   #parts: AllParts;
 
   // Of the job that is followed
-  #estimate!: Estimate;
-  #announcer!: Announcer;
+  #estimate = new Estimate();
+  #announcer = new Announcer();
 
   constructor(host: TailraceProgress, parts: Parts) {
     this.#host = host;
@@ -52,7 +52,6 @@ export class Extras {
     all.warnings.append(all.summary, all.list);
     all.base.append(all.steps, all.warnings, all.status, all.alert);
     for (const region of [all.status, all.alert]) Object.assign(region, { role: region.id, className: "unseen" });
-    this.begin();
   }
 
   /** Another job is followed from now on. */
