@@ -97,19 +97,38 @@ async def test_a_gauge_is_an_arc_around_the_value(page: Page) -> None:
     await page.wait_for_function("() => !part('x', 'arc').checkVisibility() && part('x', 'fill').checkVisibility()")
 
 
+@pytest.mark.parametrize("kind", ["bar", "gauge"])
 @pytest.mark.parametrize("name", ["stale", "offline", "unauthorized", "worker-lost"])
-async def test_it_never_pretends_to_run(page: Page, name: str) -> None:
-    await page.evaluate("name => { showState(name); showState('running') }", name)
+async def test_it_never_pretends_to_run(page: Page, name: str, kind: str) -> None:
+    await page.evaluate(
+        """([name, kind]) => {
+        for (const each of [name, 'running']) showState(each).kind = kind;
+    }""",
+        [name, kind],
+    )
     await page.evaluate("painted()")
-    looks = """name => [text(name, "eta"), text(name, "rate"), getComputedStyle(part(name, "fill")).backgroundColor,
-        getComputedStyle(part(name, "fill")).backgroundImage !== "none"]"""
-    eta, rate, colour, hatched = await page.evaluate(looks, name)
+    looks = """([name, kind]) => {
+        const arc = part(name, "arc");
+        const [fill, hatched] = kind === "bar" ? [part(name, "fill"), part(name, "fill")] : [arc.lastChild, arc];
+        const { backgroundColor, stroke } = getComputedStyle(fill);
+        const { backgroundImage, maskImage } = getComputedStyle(hatched);
+        return [text(name, "eta"), text(name, "rate"), backgroundColor + stroke,
+            [backgroundImage, maskImage].some((image) => image !== "none")];
+    }"""
+    eta, rate, colour, hatched = await page.evaluate(looks, [name, kind])
     assert (eta, rate, hatched) == ("", "", True)
-    running = await page.evaluate(looks, "running")
+    running = await page.evaluate(looks, ["running", kind])
     assert running[:2] == ["about 2 min left", "48/s"]
     assert (colour != running[2], running[3]) == (True, False)
     place = "phase" if name == "worker-lost" else "link"
     assert "last update" in await page.evaluate("([name, place]) => text(name, place)", [name, place])
+
+
+@pytest.mark.parametrize("name", ["connecting", "waiting"])
+async def test_a_gauge_of_which_nothing_is_known_looks_like_no_share(page: Page, name: str) -> None:
+    await page.evaluate("name => { showState(name).kind = 'gauge' }", name)
+    await page.evaluate("painted()")
+    assert await page.evaluate("name => getComputedStyle(part(name, 'arc').lastChild).strokeDasharray", name) == "none"
 
 
 async def test_percent_are_not_rounded_up(page: Page) -> None:
@@ -156,17 +175,20 @@ async def test_a_native_bar_is_there_until_the_element_is(origin: str) -> None:
         assert await page.evaluate(shown, "tailrace-progress") is False
 
 
-async def test_reduced_motion_is_slow_and_not_frozen(origin: str) -> None:
-    duration = """async name => {
+@pytest.mark.parametrize("name", ["indeterminate", "gauge-indeterminate"])
+async def test_reduced_motion_is_slow_and_not_frozen(origin: str, name: str) -> None:
+    moving = """async name => {
         showState(name);
         await painted();
-        return part(name, "fill").getAnimations()[0].effect.getTiming().duration;
+        const moves = name.startsWith("gauge") ? part(name, "arc").lastChild : part(name, "fill");
+        const [animation] = moves.getAnimations();
+        return [animation.effect.getTiming().duration, animation.playState];
     }"""
     async with open_page(origin, reduced_motion="no-preference") as page:
-        fast = await page.evaluate(duration, "indeterminate")
+        fast, _ = await page.evaluate(moving, name)
     async with open_page(origin, reduced_motion="reduce") as page:
-        slow = await page.evaluate(duration, "indeterminate")
-        assert await page.evaluate("part('indeterminate', 'fill').getAnimations()[0].playState") == "running"
+        slow, state = await page.evaluate(moving, name)
+    assert state == "running"
     assert slow >= 4 * fast
 
 

@@ -43,7 +43,7 @@ export function describe(
     link: link && join(words.say(link), !live && found?.age),
     count:
       wanted("count") &&
-      (total != null ? words.say("count", words.number(done ?? 0), words.number(total)) : !!done && words.number(done)),
+      (total ? words.say("count", words.number(done ?? 0), words.number(total)) : !!done && words.number(done)),
     failures: wanted("failed") && !!failed && words.say("failures", words.number(failed)),
     rate: wanted("rate") && found?.rate,
     eta: wanted("eta") && found?.eta,

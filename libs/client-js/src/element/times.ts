@@ -1,8 +1,11 @@
 /** Rates and times in words, as finely as anybody knows them. */
 import type { Words } from "./words.ts";
 
+type Unit = "day" | "hour" | "minute" | "second";
+
 /** Seconds of the units that times are given in, and how finely they are rounded. */
-const UNITS: readonly [unit: "hour" | "minute" | "second", seconds: number, step: number][] = [
+const UNITS: readonly [unit: Unit, seconds: number, step: number][] = [
+  ["day", 86400, 0.5],
   ["hour", 3600, 0.5],
   ["minute", 60, 1],
   ["second", 1, 10],
@@ -25,7 +28,7 @@ export function tellAgo({ language }: Words, seconds: number): string {
   return new Intl.RelativeTimeFormat(language, { style: "short", numeric: "auto" }).format(-value, unit);
 }
 
-function round(seconds: number): [unit: "hour" | "minute" | "second", value: number, step: number] {
-  const [unit, size, step] = UNITS.find(([, size]) => seconds >= size * 0.9) ?? UNITS[2]!;
+function round(seconds: number): [unit: Unit, value: number, step: number] {
+  const [unit, size, step] = UNITS.find(([, size]) => seconds >= size * 0.9) ?? UNITS[3]!;
   return [unit, Math.round(seconds / size / step) * step, step];
 }
