@@ -5,10 +5,10 @@ import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 WAIT = 40.0
@@ -129,7 +129,7 @@ class ScriptedEdge:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self._port = self._listener.getsockname()[1]
-        self._stopped: Future[None] = Future()
+        self._stopping = False
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._serve(),))
         self._thread.start()
         return self
@@ -137,7 +137,10 @@ class ScriptedEdge:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stopped.set_result(None)
+        # An accept that is cancelled may have a connection in hand, which would never be closed. This one ends it.
+        self._stopping = True
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", self._port), timeout=WAIT).close()
         self._thread.join(WAIT)
         self._loop.close()
         self._listener.close()
@@ -166,20 +169,13 @@ class ScriptedEdge:
                 raise AssertionError(f"only {describe()} after {WAIT:g} s")
 
     async def _serve(self) -> None:
-        stopped: asyncio.Future[Any] = asyncio.wrap_future(self._stopped)
         number = 0
         async with asyncio.TaskGroup() as group:
             while True:
-                accepting: asyncio.Future[Any] = asyncio.ensure_future(
-                    asyncio.get_running_loop().sock_accept(self._listener)
-                )
-                await asyncio.wait([accepting, stopped], return_when=asyncio.FIRST_COMPLETED)
-                if not accepting.done():
-                    accepting.cancel()
-                    await asyncio.wait([accepting])
-                if accepting.cancelled():
+                connection, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+                if self._stopping:
+                    connection.close()
                     return
-                connection, _ = accepting.result()
                 play = self.script[number] if number < len(self.script) else _finish
                 group.create_task(self._play(connection, play))
                 number += 1
