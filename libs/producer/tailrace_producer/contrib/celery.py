@@ -119,9 +119,9 @@ class JobTask(_Task):
         end(job)
 
     def _run_job(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        began = time.monotonic()
         job = self._make_job(self.request, args, kwargs)
         self.request.update({"tailrace_job": job})
-        began = time.monotonic()
         with job:
             try:
                 return self.run(*args, **kwargs)
