@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import ExitStack, aclosing, suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,15 @@ from tailrace_client.testing import (
 )
 
 TOPIC = {"id": event_id(1), "topic": "a.b", "type": "message", "time": "2026-01-31T12:00:00Z", "data": 1}
+
+
+@pytest.fixture(autouse=True)
+def quick_collections() -> Iterator[None]:
+    """What was there before a test is not looked at again by each of its many collections."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class CancelledAt:

@@ -7,7 +7,15 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from support.scripted_edge import STREAM_HEAD, ScriptedEdge, send_and_hold, write_answer, write_event, write_open
+from support.scripted_edge import (
+    STREAM_HEAD,
+    ScriptedEdge,
+    send_and_hold,
+    time_out,
+    write_answer,
+    write_event,
+    write_open,
+)
 from tailrace_client import Client, Event
 
 OPENED = (STREAM_HEAD, write_open(0, heartbeat=600), write_event(1))
@@ -45,8 +53,7 @@ async def test_timed_out_reader_leaves_nothing(pieces: tuple[bytes, ...]) -> Non
         async with Client(edge.url, tenant="acme") as client:
             before = other_tasks()
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.3):
-                    await read_for_ever(client, asyncio.Event())
+                await time_out(edge, read_for_ever(client, asyncio.Event()))
 
             assert other_tasks() == before
             await asyncio.to_thread(edge.wait_left, 1)

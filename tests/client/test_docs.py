@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio.to_thread
 import pytest
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.edge import EdgeProcess
 from tailrace_client import testing
 
@@ -39,7 +39,7 @@ def run(script: str, folder: Path) -> str:
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         cwd=folder,
     )
     assert (ended.returncode, ended.stderr) == (0, "")

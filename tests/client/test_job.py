@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.scripted_edge import time_out
 from support.shells import Shell
 from tailrace_client import Client, JobEnded, JobStatus, NoWorker
 from tailrace_client.testing import ScriptedEdge, answer, drop, event_id, job_event, problem, silence, stream
@@ -110,8 +111,7 @@ async def test_waiting_for_a_job_that_nobody_knows_can_be_bounded() -> None:
     with ScriptedEdge([stream()]) as edge:
         async with Client(edge.url, tenant="acme") as client:
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await client.job("7").finished()
+                await time_out(edge, client.job("7").finished())
             await asyncio.to_thread(edge.wait_left, 1)
 
 

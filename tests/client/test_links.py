@@ -19,7 +19,7 @@ from support.scripted_edge import (
     write_event,
     write_open,
 )
-from support.shells import Shell
+from support.shells import WAIT, Shell
 from tailrace_client import Client, Event, Item, LinkState, Stream, SyncStream
 from tailrace_protocol.sse import HEARTBEAT
 
@@ -38,11 +38,11 @@ def test_silence_shorter_than_the_heartbeat_is_none(shell: Shell) -> None:
 
     async def pause(peer: Peer) -> None:
         await peer.send(STREAM_HEAD + write_open(0, heartbeat=60))
-        await asyncio.sleep(1)
+        await asyncio.sleep(4)
         await peer.send(LOG[0] + FINISHED)
 
     with ScriptedEdge([pause]) as edge:
-        watched = shell.watch(edge.url, settings={"timeout": 0.5})
+        watched = shell.watch(edge.url, settings={"timeout": 3})
 
         assert watched.data == ["ünï 1"]
         assert watched.states == [LinkState.LIVE, LinkState.ENDED]
@@ -52,7 +52,7 @@ def test_silence_shorter_than_the_heartbeat_is_none(shell: Shell) -> None:
 def test_edge_that_does_not_open_is_left(shell: Shell, pieces: tuple[bytes, ...]) -> None:
     """An edge has `timeout` to answer, and again to open the stream."""
     with ScriptedEdge([send_and_hold(*pieces), serve_log(LOG)]) as edge:
-        watched = shell.watch(edge.url, settings={"timeout": 0.3})
+        watched = shell.watch(edge.url, settings={"timeout": 2})
 
         assert watched.data == ["ünï 1", "ünï 2", "ünï 3"]
         assert watched.states[0] is LinkState.OFFLINE
@@ -62,9 +62,9 @@ def test_heartbeats_keep_the_link_alive(shell: Shell) -> None:
     """Comments are bytes too: with them, a stream without events lives longer than 2.5 intervals."""
 
     async def beat(peer: Peer) -> None:
-        await peer.send(STREAM_HEAD + write_open(0, heartbeat=1.0))
+        await peer.send(STREAM_HEAD + write_open(0, heartbeat=2.0))
         began = time.monotonic()
-        while time.monotonic() - began < 3:
+        while time.monotonic() - began < 6:
             await peer.send(HEARTBEAT)
             await asyncio.sleep(0.05)
         await peer.send(LOG[0] + FINISHED)
@@ -79,12 +79,19 @@ def test_heartbeats_keep_the_link_alive(shell: Shell) -> None:
 def test_slow_loop_does_not_make_the_link_stale(shell: Shell) -> None:
     """Only waiting for bytes is timed, not what the loop does with an item."""
 
+    said = threading.Event()
+
     async def speak_early(peer: Peer) -> None:
         await peer.send(STREAM_HEAD + write_open(0, heartbeat=0.1) + LOG[0])
         await peer.send(LOG[1] + FINISHED)
+        said.set()
+
+    def linger(_: Item) -> None:
+        assert said.wait(WAIT)
+        time.sleep(0.6)
 
     with ScriptedEdge([speak_early]) as edge:
-        watched = shell.watch(edge.url, on_item=lambda _: time.sleep(0.6))
+        watched = shell.watch(edge.url, on_item=linger)
 
         assert watched.data == ["ünï 1", "ünï 2"]
         assert watched.states == [LinkState.LIVE, LinkState.ENDED]
@@ -108,7 +115,7 @@ def test_slow_loop_holds_the_edge_back(shell: Shell) -> None:
 
     def hold(item: Item) -> None:
         if isinstance(item, Event) and item.id == format_id(1):
-            assert full.wait(60)
+            assert full.wait(WAIT)
 
     with ScriptedEdge([flood]) as edge:
         watched = shell.watch(edge.url, on_item=hold)

@@ -16,6 +16,7 @@ from tailrace_client.calls import Exchange, read_topic
 from tailrace_client.edges import Edges
 from tailrace_client.session import Session
 from tailrace_client.testing import (
+    Peer,
     ScriptedEdge,
     answer,
     challenge,
@@ -255,7 +256,14 @@ async def test_async_callables_are_awaited_and_asked_once_by_many() -> None:
         return token
 
     count = 20
-    with ScriptedEdge([unauthorized()] * count + [stream(finished())] * count) as edge:
+
+    async def refuse_all_at_once(peer: Peer) -> None:
+        if peer.request.token != "t1":
+            await stream(finished())(peer)
+        await asyncio.to_thread(peer.edge.wait_requests, count)
+        await unauthorized()(peer)
+
+    with ScriptedEdge([refuse_all_at_once] * 2 * count) as edge:
         async with Client(edge.url, tenant="acme", token=find_token) as client:
 
             async def watch() -> None:
@@ -265,9 +273,8 @@ async def test_async_callables_are_awaited_and_asked_once_by_many() -> None:
                 for _ in range(count):
                     group.create_task(watch())
 
-        # A stream may be refused late, and with the second token then.
-        assert 2 <= asked <= 3
-        assert {request.token for request in edge.requests[:count]} == {"t1"}
+        assert asked == 2
+        assert [request.token for request in edge.requests] == ["t1"] * count + ["t2"] * count
 
 
 def test_threads_ask_once() -> None:

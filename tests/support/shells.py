@@ -15,7 +15,7 @@ from tailrace_client import Client, Item, Link, LinkState, SyncClient
 from tailrace_protocol.errors import TailraceError
 
 TENANT = "acme"
-WAIT = 40.0
+WAIT = 100.0
 
 
 @dataclass
