@@ -9,8 +9,14 @@ from typing import Any
 import anyio
 import msgspec
 import nats.errors
+import pytest
 import stamina
-from support.broker import Broker, Cluster, read_stream
+from support.broker import PATIENCE, Broker, Cluster, connect, read_stream, request
+from tailrace_producer import Producer, Settings, publisher
+from tailrace_protocol.stream import STREAM
+
+CALM = Settings(ack_timeout=PATIENCE, connect_timeout=PATIENCE)
+"""Nothing is tried again because it took long."""
 
 _FRAME = re.compile(rb"(?:MSG|HMSG) \S+ \d+ (?:\d+ )?(\d+)\r\n|[^\r\n]*\r\n")
 
@@ -99,17 +105,30 @@ async def read_events(url: str, tenant: str = "default") -> list[tuple[int, str,
 
 
 # A leader that is missing is a StopIteration in there, which Python turns into a RuntimeError.
-@stamina.retry(on=(nats.errors.Error, RuntimeError), attempts=None, timeout=60, wait_max=0.5)
+@stamina.retry(on=(nats.errors.Error, RuntimeError), attempts=None, timeout=PATIENCE, wait_max=0.5)
 async def find_leader(cluster: Cluster) -> Broker:
     return await cluster.leader()
 
 
-@stamina.retry(on=nats.errors.Error, attempts=None, timeout=60, wait_max=0.5)
+@stamina.retry(on=nats.errors.Error, attempts=None, timeout=PATIENCE, wait_max=0.5)
 async def _read_stream(url: str) -> list[tuple[int, str, bytes]]:
     return await read_stream(url)
 
 
-async def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
-    with anyio.fail_after(timeout):
+async def shorten_retries(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have events sent again for a second at most, of the minute for which the broker knows them again."""
+    async with await connect(broker.url) as client:
+        config = (await request(client, f"STREAM.INFO.{STREAM}"))["config"]
+        await request(client, f"STREAM.UPDATE.{STREAM}", config | {"duplicate_window": 60_000_000_000})
+    monkeypatch.setattr(publisher, "RETRY_SHARE", 1 / 60)
+
+
+async def wait_for_reason(producer: Producer, text: str) -> None:
+    """Wait until a producer says so when asked why nothing is acknowledged."""
+    await wait_until(lambda: text in producer._core.publisher.describe_trouble())
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(PATIENCE):
         while not condition():  # noqa: ASYNC110  # what is waited for happens in a broker or another thread
             await anyio.sleep(0.01)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from producer.faults import read_events, wait_until
+from support.broker import PATIENCE
 from tailrace_producer import Producer, Settings
 from tailrace_producer.outbox_file import find_files
 
@@ -75,7 +76,7 @@ def kept(folder: Path, count: int) -> bool:
 async def publish_left(url: str, folder: Path) -> None:
     async with Producer(url, settings=keep(folder)) as producer:
         await wait_until(lambda: producer._core.publisher._epoch != "")
-        await producer.flush(30)
+        await producer.flush(PATIENCE)
 
 
 async def check(url: str, count: int) -> None:

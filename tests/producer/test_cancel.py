@@ -13,10 +13,10 @@ import msgspec
 import nats.errors
 import pytest
 import stamina
-from producer.faults import read_events, wait_until
+from producer.faults import CALM, read_events, wait_until
 from producer.workbench import Bench
 from structlog.testing import capture_logs
-from support.broker import Broker, connect, create_stream, pick_ports
+from support.broker import PATIENCE, Broker, connect, create_stream, pick_ports
 from tailrace_producer import JobCancelled, Producer, SyncProducer
 from tailrace_protocol.commands import Command, CommandAnswer, CommandKind, format_command_subject
 
@@ -26,13 +26,13 @@ CANCEL = msgspec.json.encode(Command(CommandKind.CANCEL))
 async def ask(url: str, topic: str, tenant: str = "default", payload: bytes = CANCEL) -> bool:
     """Ask for the cancellation of a job as an edge does, and return whether its worker takes it."""
     async with await connect(url) as client:
-        answer = await client.request(format_command_subject(tenant, topic), payload, timeout=10)
+        answer = await client.request(format_command_subject(tenant, topic), payload, timeout=PATIENCE)
     return msgspec.json.decode(answer.data, type=CommandAnswer).taken
 
 
-ask_until_somebody_listens = stamina.retry(on=nats.errors.NoRespondersError, attempts=None, timeout=60, wait_max=0.1)(
-    ask
-)
+ask_until_somebody_listens = stamina.retry(
+    on=nats.errors.NoRespondersError, attempts=None, timeout=PATIENCE, wait_max=0.1
+)(ask)
 
 
 async def read_types(url: str, tenant: str = "default") -> list[tuple[str, str, bool]]:
@@ -133,7 +133,7 @@ async def test_cancel_reaches_a_forked_child(broker: Broker) -> None:
         await asyncio.to_thread(producer.flush)
         child = os.fork()
         if child == 0:
-            faulthandler.dump_traceback_later(50, exit=True)
+            faulthandler.dump_traceback_later(PATIENCE, exit=True)
             status = 1
             try:
                 with producer.job("child") as job:
@@ -255,7 +255,10 @@ async def guarded_broker(tmp_path: Path, request: pytest.FixtureRequest) -> Asyn
 @pytest.mark.parametrize("guarded_broker", [MAY_HEAR], indirect=True)
 async def test_producer_that_may_not_answer_obeys_and_warns(guarded_broker: GuardedBroker) -> None:
     with capture_logs() as logs:
-        async with Producer(guarded_broker.acme, tenant="acme") as producer, producer.job("j") as job:
+        async with (
+            Producer(guarded_broker.acme, tenant="acme", settings=CALM) as producer,
+            producer.job("j") as job,
+        ):
             await producer.flush()
             for _ in range(2):
                 with pytest.raises(nats.errors.TimeoutError):

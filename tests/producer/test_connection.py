@@ -14,8 +14,8 @@ import support.broker
 from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
-from producer.faults import wait_until
-from support.broker import Broker, pick_ports
+from producer.faults import CALM, wait_until
+from support.broker import PATIENCE, Broker, pick_ports
 from tailrace_producer import Producer
 from tailrace_producer.commands import Commands
 from tailrace_producer.connection import (
@@ -48,7 +48,7 @@ def open_connection(
     on_acks: Callable[[Sequence[Ack]], object] = lambda _: None,
     on_refusal: Callable[[Refusal], object] = lambda _: None,
 ) -> AbstractAsyncContextManager[Connection]:
-    return connect([url], Settings(), INBOX, on_acks, on_refusal, Commands("default"))
+    return connect([url], CALM, INBOX, on_acks, on_refusal, Commands("default"))
 
 
 class Listener:
@@ -129,7 +129,7 @@ async def test_acknowledgements_take_the_fast_path(broker: Broker) -> None:
     acks: list[Ack] = []
     refusals: list[Refusal] = []
     async with open_connection(broker.url, acks.extend, refusals.append) as connection:
-        await connection.read_log(5)
+        await connection.read_log(PATIENCE)
         for number in range(100):
             connection.write([b"PUB events.t.x %b.%d 2\r\n{}\r\n" % (INBOX.encode(), number)])
         await wait_until(lambda: len(acks) == 100)
@@ -150,7 +150,7 @@ async def test_refusals_are_told(bare_broker: Broker) -> None:
 
     async with open_connection(bare_broker.url, fail, refusals.append) as connection:
         with pytest.raises(BrokerUnavailable):
-            await connection.read_log(5)
+            await connection.read_log(PATIENCE)
         connection.write([b"PUB events.t.x %b.7 2\r\n{}\r\n" % INBOX.encode()])
         await wait_until(lambda: bool(refusals))
 
@@ -159,7 +159,7 @@ async def test_refusals_are_told(bare_broker: Broker) -> None:
 
 async def test_log_is_described(broker: Broker) -> None:
     async with open_connection(broker.url) as connection:
-        log = await connection.read_log(5)
+        log = await connection.read_log(PATIENCE)
         info = await connection._client.jetstream()._jsm._api_request(f"$JS.API.STREAM.INFO.{STREAM}")
 
     assert log.epoch == derive_epoch(STREAM, info["created"], 0)
@@ -172,11 +172,11 @@ async def test_missing_stream_is_told_with_what_to_do(bare_broker: Broker) -> No
     async def ask() -> None:
         try:
             async with open_connection(bare_broker.url) as connection:
-                await connection.read_log(5)
+                await connection.read_log(PATIENCE)
         except BrokerUnavailable as error:
             reasons.add(str(error))
 
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         while not any("tailrace init" in reason for reason in reasons):
             await ask()
 
@@ -238,7 +238,7 @@ def test_logins_are_hidden() -> None:
 
 async def test_broker_that_hangs_with_what_it_did_not_take_is_left_for_another(broker: Broker, tmp_path: Path) -> None:
     other = Broker(tmp_path / "other", port=pick_ports(1)[0])
-    settings = Settings(window_bytes=1 << 26, ack_timeout=0.3, connect_timeout=0.3)
+    settings = Settings(window_bytes=1 << 26, ack_timeout=1, connect_timeout=1)
     async with Producer(f"{broker.url},{other.url}", settings=settings) as producer:
         await producer.publish("t", 0)
         other.start()
@@ -247,7 +247,7 @@ async def test_broker_that_hangs_with_what_it_did_not_take_is_left_for_another(b
             broker.suspend()
             for number in range(400):  # more than all buffers on the way hold
                 producer.enqueue("t", [number, "x" * 60_000])
-            await producer.flush(30)
+            await producer.flush(PATIENCE)
         finally:
             broker.resume()
             other.kill()

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 import pytest
 from producer.faults import read_events
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 
 PAGE = (Path(__file__).parents[2] / "docs/producing.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -29,7 +29,9 @@ async def test_example(broker: Broker, number: int, topics: set[str]) -> None:
     script = EXAMPLES[number].replace("nats://127.0.0.1:4222", broker.url)
     assert broker.url in script
     ended = await anyio.to_thread.run_sync(
-        lambda: subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60)
+        lambda: subprocess.run(
+            [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=PATIENCE
+        )
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")

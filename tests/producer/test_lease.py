@@ -6,7 +6,7 @@ import anyio
 import pytest
 from producer.faults import read_events
 from producer.workbench import Bench
-from support.broker import Broker, connect
+from support.broker import PATIENCE, Broker, connect
 from tailrace_producer import Producer, Settings
 from tailrace_producer.pacer import INTERVAL
 from tailrace_protocol.errors import BrokerUnavailable, SetupError
@@ -139,7 +139,7 @@ def test_leases_that_are_none(lease: float) -> None:
 async def test_lease_in_the_log(broker: Broker) -> None:
     settings = Settings(lease=INTERVAL)
     async with Producer(broker.url, settings=settings) as producer, producer.job("quiet") as job:
-        with anyio.fail_after(30):
+        with anyio.fail_after(PATIENCE):
             while len(await read_events(broker.url)) < 4:
                 assert job.status == "running"
     async with await connect(broker.url) as client:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from producer.faults import read_events, wait_until
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from tailrace_producer import Producer, Settings
 from tailrace_protocol.errors import BrokerUnavailable
 
@@ -33,7 +33,7 @@ async def test_events_are_published_though_the_log_is_broken(
         await wait_until(lambda: "broker unavailable" in caplog.text)
         producer.enqueue("t", 1)
         broker.start()
-        await producer.flush(30)
+        await producer.flush(PATIENCE)
 
     assert [event[3] for event in await read_events(broker.url)] == [0, 1]
     assert "Broken pipe" in caplog.text

@@ -16,7 +16,7 @@ import anyio.to_thread
 import pytest
 from producer.faults import is_ack, proxy_to, read_events, wait_until
 from producer.outboxes import check, check_order, count_rows, keep, kept, kill, list_files, publish_left, start
-from support.broker import Broker, connect, request
+from support.broker import PATIENCE, Broker, connect, request
 from tailrace_producer import Producer, Settings, SyncProducer, publisher
 from tailrace_producer.outbox_file import Change, OutboxFile, Row, find_files
 from tailrace_producer.pending import Message
@@ -65,7 +65,7 @@ async def test_process_killed_again_and_again_while_it_publishes_doubles_nothing
     async with await connect(broker.url) as client:
         for turn, stored in enumerate((1, 3000, 9000)):
             with start(broker.url, folder, 20_000 + turn, 1) as process:
-                with anyio.fail_after(30):
+                with anyio.fail_after(PATIENCE):
                     while (await request(client, f"STREAM.INFO.{STREAM}"))["state"]["messages"] < stored:
                         pass
                 kill(process)
@@ -99,7 +99,7 @@ async def test_forked_processes_have_files_of_their_own(broker: Broker, folder: 
         if process == 0:
             for number in range(50):
                 producer.enqueue("t", 100 * (child + 1) + number)
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + PATIENCE
             while not kept(folder, 250) and time.monotonic() < deadline:
                 time.sleep(0.01)  # noqa: ASYNC251  # a forked process, whose event loop is not to be touched
             os._exit(0 if kept(folder, 250) else 1)
@@ -156,7 +156,8 @@ async def test_only_what_waits_from_one_sweep_to_the_next_is_written(
     broker: Broker, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "SWEEP_INTERVAL", 60.0)  # the test sweeps
-    async with Producer(broker.url, settings=Settings(outbox_path=folder)) as producer:
+    settings = Settings(outbox_path=folder, ack_timeout=PATIENCE, connect_timeout=PATIENCE)
+    async with Producer(broker.url, settings=settings) as producer:
         await producer.publish_many([("t", number) for number in range(5000)])
         assert list_files(folder) == []
         core = producer._core.publisher
@@ -177,7 +178,7 @@ async def killed_in_flight(broker: Broker, folder: Path) -> AsyncIterator[None]:
     async with proxy_to(broker.port) as proxy:
         proxy.loses = is_ack
         with start(proxy.url, folder, 0, 10) as process:
-            await wait_until(lambda: kept(folder, 10))
+            await wait_until(lambda: proxy.lost >= 10 and kept(folder, 10))
             kill(process)
     assert len(await read_events(broker.url)) == 10
     yield
@@ -298,7 +299,7 @@ async def test_example_of_the_docs(broker: Broker, tmp_path: Path) -> None:
     script = example.replace("nats://127.0.0.1:4222", broker.url)
     command = [sys.executable, "-c", script]
     ended = await anyio.to_thread.run_sync(
-        lambda: subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=60)
+        lambda: subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=PATIENCE)
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from producer.faults import read_events, wait_until
-from support.broker import Broker
-from tailrace_producer import NewEvent, SyncJob, SyncProducer
+from support.broker import PATIENCE, Broker
+from tailrace_producer import NewEvent, SyncJob, SyncProducer, sender
 from tailrace_producer.settings import Settings
 from tailrace_protocol.errors import (
     BrokerUnavailable,
@@ -90,7 +90,8 @@ async def test_threads_update_one_job(broker: Broker) -> None:
     assert (newest[2], newest[3]["done"]) == ("complete", 80_000)
 
 
-async def test_does_not_block_a_running_loop_for_ever(broker: Broker) -> None:
+async def test_does_not_block_a_running_loop_for_ever(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sender, "INTERVAL", PATIENCE)  # no progress before the end
     with SyncProducer(broker.url) as producer:
         assert parse_position(producer.publish("t", 1)).sequence == 1
         assert len(producer.publish_many([("t", 2), ("t", 3)])) == 2
@@ -121,10 +122,10 @@ async def test_forked_child_gets_a_connection_of_its_own(broker: Broker) -> None
     producer.enqueue("t", "parent's, waiting")
     child = os.fork()
     if child == 0:
-        faulthandler.dump_traceback_later(50, exit=True)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
         status = 1
         try:
-            producer.publish("t", "child", timeout=30)
+            producer.publish("t", "child", timeout=PATIENCE)
             producer.close()
             status = 0
         finally:
@@ -177,10 +178,10 @@ async def test_fork_while_other_threads_publish(broker: Broker) -> None:
     for number in range(5):
         child = os.fork()
         if child == 0:
-            faulthandler.dump_traceback_later(50, exit=True)
+            faulthandler.dump_traceback_later(PATIENCE, exit=True)
             status = 1
             try:
-                producer.publish("t", f"child {number}", timeout=30)
+                producer.publish("t", f"child {number}", timeout=PATIENCE)
                 status = 0
             finally:
                 os._exit(status)
@@ -197,13 +198,14 @@ async def test_fork_while_other_threads_publish(broker: Broker) -> None:
 
 def run_script(script: str, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", script, *args], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script, *args], check=False, capture_output=True, text=True, timeout=PATIENCE
     )
 
 
 async def test_exit_of_the_interpreter_publishes_what_waits(broker: Broker) -> None:
     script = (
-        "import sys; from tailrace_producer import SyncProducer\n"
+        "import sys; from tailrace_producer import SyncProducer, sender\n"
+        "sender.INTERVAL = 100.0  # no progress before the end\n"
         "for n in range(1000): producer = producer if n else SyncProducer(sys.argv[1]); producer.enqueue('t', n)\n"
         "job = producer.job('j'); job.start(); job.update(5); job.complete(); del producer, job\n"
     )

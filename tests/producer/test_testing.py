@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from producer.faults import read_events
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from tailrace_producer import JobCancelled, NewEvent, Producer, SyncProducer
 from tailrace_producer.testing import capture
 from tailrace_protocol.errors import InvalidTopic
@@ -126,7 +126,7 @@ def test_example_of_the_docs(tmp_path: Path) -> None:
         name, _, code = block.partition("```")[0].partition("\n")
         (tmp_path / name.removeprefix("# ")).write_text(textwrap.dedent(code))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ import httpx
 import msgspec
 import pytest
 from nats.aio.msg import Msg
-from producer.faults import is_ack, proxy_to, read_events, wait_until
-from support.broker import Broker, connect, request
+from producer.faults import is_ack, proxy_to, read_events, shorten_retries, wait_until
+from support.broker import PATIENCE, Broker, connect, request
 from support.edge import EdgeProcess
-from tailrace_producer import JobCancelled, Producer, Settings, SyncProducer, TextEnded, TextStream
+from tailrace_producer import JobCancelled, Producer, Settings, SyncProducer, TextEnded, TextStream, text_stream
 from tailrace_producer.text_stream import ROLLUP_EVENTS
 from tailrace_protocol.commands import RollUp, format_rollup_subject
 from tailrace_protocol.errors import InvalidInput, OutboxFull, ProducerClosed
@@ -27,8 +28,8 @@ from tailrace_protocol.positions import parse_position
 from tailrace_protocol.stream import STREAM
 from tailrace_protocol.texts import TextState, TextStatus
 
-EAGER = Settings(text_interval=0, text_batch=1)
-"""Each batch is sent as soon as the one before is stored."""
+EAGER = Settings(text_interval=0, text_batch=1, ack_timeout=PATIENCE)
+"""Each batch is sent as soon as the one before is stored, and only once."""
 
 
 def fold(events: list[tuple[int, str, str, Any]]) -> TextState:
@@ -38,9 +39,13 @@ def fold(events: list[tuple[int, str, str, Any]]) -> TextState:
     return state
 
 
+def has_items(items: list[Any], number: int) -> bool:
+    return len(items) >= number
+
+
 async def store(stream: TextStream, length: int) -> None:
     """Wait until so many characters are stored."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE):
         while stream._stored < length:  # noqa: ASYNC110  # thousands of times: polling less often would take long
             await asyncio.sleep(0)
 
@@ -126,13 +131,15 @@ async def test_first_token_goes_at_once_and_a_batch_when_its_time_has_come(broke
 
 async def test_late_reader_gets_few_events_and_no_text_is_missing(broker: Broker) -> None:
     text = [f"token {number} " for number in range(1000)]
-    most = 0
+    most = rollups = 0
     async with purging(broker) as asked, Producer(broker.url, settings=EAGER) as producer:
         async with producer.stream("t", title="T") as out:
             for number, token in enumerate(text):
                 out.write(token)
                 await store(out, sum(map(len, text[: number + 1])))
+                rollups += out._events == 0
                 if out._events == ROLLUP_EVENTS - 1:
+                    await wait_until(partial(has_items, asked, rollups))
                     events = await read_events(broker.url)
                     most = max(most, len(events))
                     assert fold(events).text == "".join(text[: number + 1])
@@ -230,10 +237,9 @@ async def test_nothing_lost_or_doubled_when_acknowledgements_are(broker: Broker)
     assert len([event for event in events if event[2] == "token"]) == 150
 
 
-async def test_event_that_may_be_stored_is_said_again(broker: Broker) -> None:
-    async with await connect(broker.url) as client:
-        config = (await request(client, f"STREAM.INFO.{STREAM}"))["config"]
-        await request(client, f"STREAM.UPDATE.{STREAM}", config | {"duplicate_window": 1_000_000_000})
+async def test_event_that_may_be_stored_is_said_again(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shorten_retries(broker, monkeypatch)
+    monkeypatch.setattr(text_stream, "RETRY_INTERVAL", PATIENCE)  # the test says when
     settings = Settings(ack_timeout=0.3)
     async with (
         proxy_to(broker.port) as proxy,
@@ -244,8 +250,10 @@ async def test_event_that_may_be_stored_is_said_again(broker: Broker) -> None:
         proxy.loses = is_ack
         out.write("lost ")
         await wait_until(lambda: out._retry_at > 0)
-        out.write("and found")
         proxy.loses = lambda _: False
+        out.write("and found")
+        out._retry_at = 0.0
+        out._pacer.ask(out)
         await store(out, 14)
 
     events = await read_events(broker.url)
@@ -357,12 +365,14 @@ async def test_late_reader_at_an_edge_gets_the_text_so_far_and_goes_on(broker: B
     async with (
         Producer(broker.url, settings=EAGER) as producer,
         producer.stream("chats.1") as out,
-        httpx.AsyncClient(base_url=edge.url, headers={"accept": "application/x-ndjson"}) as client,
+        httpx.AsyncClient(base_url=edge.url, headers={"accept": "application/x-ndjson"}, timeout=PATIENCE) as client,
     ):
         for number in range(3 * ROLLUP_EVENTS):
             written += f"token {number} "
             out.write(written[out._stored :])
             await store(out, len(written))
+        while (await client.get("/v1/stats")).json()["head"] < 3 * ROLLUP_EVENTS + 1:  # the edge reads the start too
+            pass
         parameters = {"topic": "chats.1", "from": "start", "until": "terminal"}
         async with client.stream("GET", "/v1/default/events", params=parameters) as response:
             async for line in response.aiter_lines():
@@ -387,7 +397,9 @@ async def test_example_of_the_docs(broker: Broker, number: int, topic: str) -> N
     assert len(EXAMPLES) == 2
     script = EXAMPLES[number].replace("nats://127.0.0.1:4222", broker.url)
     ended = await anyio.to_thread.run_sync(
-        lambda: subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=60)
+        lambda: subprocess.run(
+            [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=PATIENCE
+        )
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")

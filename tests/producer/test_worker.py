@@ -13,7 +13,7 @@ import anyio
 import httpx
 import pytest
 from producer.faults import read_events
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.edge import EdgeProcess
 from tailrace_producer import JobCancelled, Producer, SyncJob, SyncProducer
 
@@ -21,7 +21,7 @@ SLEEPER = """
 import sys
 from tailrace_producer import Settings, SyncProducer
 
-with SyncProducer(sys.argv[1], settings=Settings(lease=1)) as producer, producer.job("quiet"):
+with SyncProducer(sys.argv[1], settings=Settings(lease=6)) as producer, producer.job("quiet"):
     sys.stdin.readline()
 """
 
@@ -45,7 +45,7 @@ async def read_statuses(broker: Broker) -> list[str]:
 
 async def wait_for(broker: Broker, status: str) -> list[str]:
     """Return all statuses, as soon as that is the newest."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(PATIENCE):
         while (statuses := await read_statuses(broker))[-1:] != [status]:  # noqa: ASYNC110  # it happens in another process
             await anyio.sleep(0.05)
     return statuses
@@ -57,11 +57,11 @@ async def test_edge_cancels_a_job(edge: EdgeProcess, broker: Broker) -> None:
             async for _ in job.track(iter(int, 1)):
                 pass
 
-    async with Producer(broker.url) as producer, httpx.AsyncClient(base_url=edge.url) as http:
+    async with Producer(broker.url) as producer, httpx.AsyncClient(base_url=edge.url, timeout=PATIENCE) as http:
         task = asyncio.create_task(work())
         await asyncio.sleep(0)
         await producer.flush()
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE):
             # The edge may not have read the start yet.
             while (answer := await http.post("/v1/default/jobs/import/cancel?user=7")).status_code == 404:  # noqa: ASYNC110  # the same
                 await anyio.sleep(0.05)

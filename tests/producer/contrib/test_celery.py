@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from producer.faults import read_events
-from support.broker import Broker, pick_ports
+from support.broker import PATIENCE, Broker, pick_ports
 from support.edge import EdgeProcess
 from support.waiting import wait_until
 from tailrace_producer.contrib import get_default_producer, require_default_producer, set_default_producer
@@ -100,7 +100,7 @@ async def test_a_task_is_a_job(broker: Broker, application: Any, start: Start) -
     kind, state = events[-1]
     assert (kind, state["id"], state["user"], state["title"]) == ("complete", task.id, "7", "Add up 3")
     assert (state["done"], state["total"], state["metadata"]) == (3, 3, {"start": 4})
-    assert await asyncio.to_thread(task.get, 30) == 10
+    assert await asyncio.to_thread(task.get, PATIENCE) == 10
 
 
 async def test_a_retry_is_the_next_attempt_and_the_last_failure_is_the_jobs(
@@ -127,7 +127,7 @@ async def test_a_job_that_is_cancelled_ends_its_task(
         return bool(await read(broker, f"jobs.{task.id}"))
 
     await wait_until(running)
-    async with httpx.AsyncClient(base_url=edge.url) as client:
+    async with httpx.AsyncClient(base_url=edge.url, timeout=PATIENCE) as client:
 
         async def cancelled() -> bool:
             return (await client.post(f"/v1/acme/jobs/{task.id}/cancel")).status_code == 202
@@ -198,10 +198,10 @@ async def test_nothing_is_lost_where_processes_end_after_one_task(
     for task in tasks:
         assert (await read_to_end(broker, task, "users.7."))[-1][0] == "complete"
     last = application.add.delay(7, [1])
-    await asyncio.to_thread(last.get, 30)
+    await asyncio.to_thread(last.get, PATIENCE)
     worker.send_signal(signal.SIGTERM)
 
-    assert await asyncio.to_thread(worker.wait, 30) == 0
+    assert await asyncio.to_thread(worker.wait, PATIENCE) == 0
     assert (await read(broker, f"users.7.jobs.{last.id}"))[-1][0] == "complete"
 
 
