@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.command import WAIT, Place, Run, Start, wait_ready
-from support.broker import Broker, pick_ports
+from cli.command import Place, Run, Start, wait_ready
+from support.broker import PATIENCE, Broker, pick_ports
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def run(environment: dict[str, str]) -> Run:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=WAIT,
+            timeout=PATIENCE,
             env=environment | variables,
             check=False,
         )

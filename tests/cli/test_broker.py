@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 from cli.command import Run, Start
-from support.broker import Broker, connect, pick_ports, request
+from support.broker import PATIENCE, Broker, connect, pick_ports, request
 
 
 async def test_a_broker_runs_in_the_foreground_and_init_makes_the_log(start: Start, run: Run, tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ async def test_a_broker_runs_in_the_foreground_and_init_makes_the_log(start: Sta
     assert psutil.Process(broker.pid).name() == "nats-server"
 
     broker.send_signal(signal.SIGINT)
-    assert broker.wait(30) == 0
+    assert broker.wait(PATIENCE) == 0
 
 
 def test_a_port_in_use_is_told(run: Run, bare_broker: Broker, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import signal
 import pytest
 from cli.command import Run, Start, wait_ready
 from pydantic import SecretStr
-from support.broker import Broker, pick_ports
+from support.broker import PATIENCE, Broker, pick_ports
 from tailrace_cli.commands.edge import name_option, name_variable, read_settings
 from tailrace_edge.settings import Settings
 from tailrace_protocol.errors import SetupError
@@ -82,4 +82,4 @@ async def test_an_edge_that_is_told_to_stop_exits_0(start: Start, broker: Broker
 
     edge.send_signal(number)
 
-    assert edge.wait(30) == 0
+    assert edge.wait(PATIENCE) == 0

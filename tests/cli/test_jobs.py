@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 
-from cli.command import Place, Run, Start
+from cli.command import Place, Run, Start, end_on_terminal
+from support.broker import PATIENCE
 from tailrace_producer import SyncProducer
 
 
@@ -55,7 +56,7 @@ def test_on_a_pipe_there_is_a_line_for_each_change(place: Place, start: Start) -
     assert lines[0].startswith("jobs.now  running")
     assert any("50.0 %" in line for line in lines)
     jobs.send_signal(signal.SIGINT)
-    assert jobs.wait(30) == 130
+    assert jobs.wait(PATIENCE) == 130
 
 
 def test_on_a_terminal_there_is_a_live_table(place: Place, environment: dict[str, str]) -> None:
@@ -71,9 +72,7 @@ def test_on_a_terminal_there_is_a_live_table(place: Place, environment: dict[str
             job.warn("careful")
         while "complete after" not in shown:
             shown += os.read(master, 65536).decode(errors="ignore")
-        jobs.send_signal(signal.SIGINT)
-        os.set_blocking(master, False)
-        assert jobs.wait(30) == 130
+        assert end_on_terminal(jobs, master) == 130
     os.close(master)
 
     assert "live at one" in shown

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from cli.command import Run
-from support.broker import Broker, read_stream
+from support.broker import PATIENCE, Broker, read_stream
 
 
 def open_publish(broker: Broker, environment: dict[str, str]) -> subprocess.Popen[str]:
@@ -78,7 +78,7 @@ async def test_a_line_is_published_as_soon_as_it_comes(broker: Broker, environme
             process.stdin.flush()
             assert process.stdout.readline().endswith(f"-{number}\n")
         process.stdin.close()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
 
 
 async def test_ctrl_c_is_quiet(broker: Broker, environment: dict[str, str]) -> None:
@@ -89,7 +89,7 @@ async def test_ctrl_c_is_quiet(broker: Broker, environment: dict[str, str]) -> N
         process.stdin.flush()
         assert process.stdout.readline()
         process.send_signal(2)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
     assert err == ""

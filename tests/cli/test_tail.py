@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import stamina
 from cli.command import Place, Run, Start, wait_ready
-from support.broker import Broker, connect, pick_ports, request
+from support.broker import PATIENCE, Broker, connect, pick_ports, request
 
 PAYLOAD = '{"state": "paid"}'
 
 
-@stamina.retry(on=AssertionError, attempts=None, timeout=60, wait_max=0.2)
+@stamina.retry(on=AssertionError, attempts=None, timeout=PATIENCE, wait_max=0.2)
 def wait_for_text(path: Path, text: str) -> None:
     assert text in path.read_text()
 
@@ -53,7 +53,7 @@ def test_ctrl_c_is_quiet(place: Place, start: Start, tmp_path: Path) -> None:
 
     tail.send_signal(signal.SIGINT)
 
-    assert tail.wait(30) == 130
+    assert tail.wait(PATIENCE) == 130
     assert (tmp_path / "tail.err").read_text() == "connected at one\n"
 
 
@@ -67,7 +67,7 @@ def test_a_reader_that_leaves_is_no_failure_to_talk_about(place: Place, run: Run
 
     run("publish", "a", "2", "--nats", place.nats)
 
-    assert tail.wait(30) == 1
+    assert tail.wait(PATIENCE) == 1
     assert (tmp_path / "tail.err").read_text() == "connected at one\n"
 
 

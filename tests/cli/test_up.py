@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 import stamina
-from cli.command import WAIT, Run, Start
+from cli.command import Run, Start
+from support.broker import PATIENCE
 
 
 @dataclass
@@ -27,8 +28,15 @@ class Up:
     @property
     def edges(self) -> dict[str, psutil.Process]:
         """By name."""
-        lines = {child: child.cmdline() for child in self.children}
+        lines = {child: read_command(child) for child in self.children}
         return {line[line.index("--name") + 1]: child for child, line in lines.items() if "--name" in line}
+
+
+def read_command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # or nobody has waited for it yet
+        return []
 
 
 @pytest.fixture
@@ -45,7 +53,7 @@ def up(start: Start) -> Up:
 
 def ask_edges(url: str) -> dict[str, bool]:
     """Return the edges' names, and whether they are ready."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
     try:
         connection.request("GET", "/v1/stats?cluster=true")
         return {edge["name"]: edge["ready"] for edge in json.loads(connection.getresponse().read())["edges"]}
@@ -53,12 +61,12 @@ def ask_edges(url: str) -> dict[str, bool]:
         connection.close()
 
 
-@stamina.retry(on=(OSError, http.client.HTTPException, AssertionError), attempts=None, timeout=WAIT, wait_max=0.2)
+@stamina.retry(on=(OSError, http.client.HTTPException, AssertionError), attempts=None, timeout=PATIENCE, wait_max=0.2)
 def wait_for_edges(url: str) -> None:
     assert ask_edges(url) == {"edge-1": True, "edge-2": True}
 
 
-@stamina.retry(on=AssertionError, attempts=None, timeout=WAIT, wait_max=0.2)
+@stamina.retry(on=AssertionError, attempts=None, timeout=PATIENCE, wait_max=0.2)
 def wait_for_other(up: Up, name: str, pid: int) -> None:
     edges = up.edges
     assert name in edges
@@ -72,13 +80,13 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-@stamina.retry(on=AssertionError, attempts=None, timeout=WAIT, wait_max=0.2)
+@stamina.retry(on=AssertionError, attempts=None, timeout=PATIENCE, wait_max=0.2)
 def wait_for_end(processes: list[psutil.Process]) -> None:
     assert [process for process in processes if is_alive(process)] == []
 
 
 def test_two_edges_answer_on_one_port(up: Up, run: Run, tmp_path: Path) -> None:
-    assert ask_edges(up.url) == {"edge-1": True, "edge-2": True}
+    wait_for_edges(up.url)  # one asks the other, and waits for its answer for 0.3 s
 
     published = run("publish", "hello", '"world"', "--nats", up.nats)
     listed = run("jobs", "--once", "--url", up.url)
@@ -93,7 +101,7 @@ def test_two_edges_answer_on_one_port(up: Up, run: Run, tmp_path: Path) -> None:
 
 
 def test_the_console_may_cause_faults(up: Up) -> None:
-    connection = http.client.HTTPConnection(up.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(up.url.removeprefix("http://"), timeout=PATIENCE)
     try:
         connection.request("GET", "/console/settings.json")
         assert json.loads(connection.getresponse().read())["faults"] is True
@@ -117,7 +125,7 @@ def test_a_killed_broker_comes_back_with_its_log(up: Up, run: Run) -> None:
     broker.kill()
     broker.wait()
 
-    second = run("publish", "a", "2", "--nats", up.nats, "--timeout", "60").stdout
+    second = run("publish", "a", "2", "--nats", up.nats, "--timeout", str(PATIENCE)).stdout
 
     assert first.partition("-")[0] == second.partition("-")[0]
     assert second.endswith("-2\n")
@@ -130,7 +138,7 @@ def test_a_clean_stop_leaves_no_process_and_says_so(up: Up, tmp_path: Path, numb
 
     up.process.send_signal(number)
 
-    assert up.process.wait(WAIT) == 0
+    assert up.process.wait(PATIENCE) == 0
     assert [child for child in children if child.is_running()] == []
     assert (tmp_path / "up.err").read_text().endswith("stopped\n")
     assert "killed" not in (tmp_path / "up.err").read_text()

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from tailrace_demo.audit import Audit, Record, compare, read_log
 from tailrace_producer import Producer
 
@@ -48,6 +48,6 @@ async def test_the_log_is_read_from_the_broker(broker: Broker) -> None:
         await other.publish("a", 2)
         await producer.publish("b.c", 3)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         assert await read_log(broker.url, "acme") == [Record(1, "a"), Record(3, "b.c")]
         assert await read_log(broker.url, "nobody") == []

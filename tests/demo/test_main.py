@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tailrace_cli import mistakes
 from tailrace_demo import main
 from tailrace_demo.audit import Record, compare
 from tailrace_demo.demo import Options
 from tailrace_demo.display import Summary
+
+
+@pytest.fixture(autouse=True)
+def keep_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command silences the logs of its process, which is the tests' here."""
+    monkeypatch.setattr(mistakes, "configure_logs", lambda *_: None)
+
 
 LOG = [Record(1, "a"), Record(2, "a")]
 

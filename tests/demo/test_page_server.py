@@ -4,6 +4,7 @@ import http.client
 import re
 
 import pytest
+from support.broker import PATIENCE
 from tailrace_demo.page_server import PageServer
 from tailrace_protocol.errors import SetupError
 
@@ -11,7 +12,7 @@ EDGE = "http://127.0.0.1:1"
 
 
 def get(url: str, path: str) -> tuple[int, dict[str, str], str]:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 import stamina
-from support.broker import Broker, pick_ports
+from support.broker import PATIENCE, Broker, pick_ports
 from support.edge import EdgeProcess
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +100,7 @@ def place(edge: EdgeProcess, broker: Broker, tmp_path: Path) -> Path:
             "127.0.0.1:8000": f"127.0.0.1:{port}",
             "--port 8000": f"--port {port}",
             "runserver 8000": f"runserver {port}",
+            "asyncio.sleep(0.1)": "asyncio.sleep(0.4)",  # a model that is still at it when somebody asks
         }.items():
             text = text.replace(ours, theirs)
         path.write_text(text)
@@ -121,7 +122,9 @@ def serve(commands: str, place: Path, environment: dict[str, str]) -> Iterator[N
         )
     try:
         if port := re.search(r"(?:--port|runserver) (\d+)", commands):
-            for attempt in stamina.retry_context(on=(OSError, AssertionError), attempts=None, timeout=60, wait_max=0.2):
+            for attempt in stamina.retry_context(
+                on=(OSError, AssertionError), attempts=None, timeout=PATIENCE, wait_max=0.2
+            ):
                 with attempt:
                     assert shell.poll() is None, log.read_text()
                     socket.create_connection(("127.0.0.1", int(port[1]))).close()
@@ -164,7 +167,9 @@ def test_every_example_is_tested() -> None:
 async def test_the_lines_of_the_log_are_seen(place: Path, environment: dict[str, str], edge: EdgeProcess) -> None:
     [commands] = read_blocks(place / "examples/logging/README.md")
     run(commands, place, environment)
-    async with httpx.AsyncClient(base_url=edge.url) as client:
+    while "jobs.report-1  complete" not in run("tailrace jobs --once", place, environment):
+        pass  # the edge has not read the end yet
+    async with httpx.AsyncClient(base_url=edge.url, timeout=PATIENCE) as client:
         answer = await client.get("/v1/default/history", params={"topic": "jobs.report-1.log", "from": "start"})
 
     assert [event["data"]["message"] for event in answer.json()["events"]] == [f"page {page}" for page in range(1, 8)]
@@ -188,6 +193,8 @@ async def test_the_stop_button_ends_job_and_text(place: Path, environment: dict[
     [stop] = re.findall(r"`(curl -X POST [^`]*cancel)`", readme)
     with serve(serving, place, environment):
         run(ask, place, environment)
+        while "jobs.17  running" not in run("tailrace jobs --once", place, environment):
+            pass
         answer = run(f"{stop}; {watch}", place, environment)
 
     assert "event: cancelled" in answer
