@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.broker import pick_ports
 from support.scripted_edge import (
     STREAM_HEAD,
     TIME,
@@ -260,8 +261,7 @@ def test_watching_a_deleted_job(shell: Shell) -> None:
 
 def test_next_edge_is_asked(shell: Shell) -> None:
     """Where one edge is away or overloaded, the next one is asked, and from then on it is the first."""
-    with ScriptedEdge() as gone:
-        url = gone.url
+    [gone] = pick_ports(1)
     busy = ScriptedEdge([send(write_problem(503, "Draining", "go on"))])
     with busy, ScriptedEdge([answer(event(1)), answer(event(2))]) as good:
 
@@ -271,7 +271,7 @@ def test_next_edge_is_asked(shell: Shell) -> None:
         async def ask_async(client: Any) -> list[Any]:
             return [(await client.topic("a.b")).data, (await client.topic("a.b")).data]
 
-        assert shell.ask([url, busy.url, good.url], ask_twice) == [1, 2]
+        assert shell.ask([f"http://127.0.0.1:{gone}", busy.url, good.url], ask_twice) == [1, 2]
         assert len(busy.requests) == 1
 
 
@@ -299,10 +299,11 @@ def test_publish_is_not_doubled(shell: Shell) -> None:
 
 def test_publish_goes_to_the_next_edge_if_it_was_not_sent(shell: Shell) -> None:
     """A refused connection has stored nothing."""
-    with ScriptedEdge() as gone:
-        url = gone.url
+    [gone] = pick_ports(1)
     with ScriptedEdge([answer({"ids": [format_id(1)]})]) as edge:
-        assert shell.ask([url, edge.url], lambda client: client.publish("a.b", 1)) == format_id(1)
+        assert shell.ask([f"http://127.0.0.1:{gone}", edge.url], lambda client: client.publish("a.b", 1)) == format_id(
+            1
+        )
 
 
 def test_slow_answer_is_given_up(shell: Shell) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import ExitStack, aclosing, suppress
@@ -260,3 +261,20 @@ def leave(client: SyncClient, index: int, *, fail: bool, **options: Any) -> None
                 if not fail:
                     break
                 raise LookupError
+
+
+def test_an_edge_that_is_left_closes_what_comes_just_then() -> None:
+    """What a scripted edge accepts while it is being stopped is closed, too."""
+
+    def come(port: int) -> None:
+        with suppress(OSError):
+            for _ in range(20):
+                socket.create_connection(("127.0.0.1", port)).close()
+
+    for _ in range(100):
+        with ScriptedEdge() as edge:
+            coming = threading.Thread(target=come, args=(int(edge.url.rpartition(":")[2]),))
+            coming.start()
+            edge.wait_left(1)
+        coming.join()
+        gc.collect()  # what was left open would warn here

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from support.broker import pick_ports
 from support.scripted_edge import (
     FINISHED,
     LOG,
@@ -130,10 +131,9 @@ def test_each_reconnect_goes_to_the_next_edge(shell: Shell) -> None:
 
 def test_edge_that_is_not_there(shell: Shell) -> None:
     """A refused connection is tried again at the next edge."""
-    with ScriptedEdge([]) as gone:
-        url = gone.url
+    [gone] = pick_ports(1)
     with ScriptedEdge([serve_log(LOG)]) as edge:
-        watched = shell.watch([url, edge.url])
+        watched = shell.watch([f"http://127.0.0.1:{gone}", edge.url])
 
         assert watched.data == ["ünï 1", "ünï 2", "ünï 3"]
         assert watched.states == [LinkState.OFFLINE, LinkState.LIVE, LinkState.ENDED]

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +36,6 @@ def fold(events: list[tuple[int, str, str, Any]]) -> TextState:
     for _, _, event_type, data in events:
         state.take(event_type, data)
     return state
-
-
-def has_items(items: list[Any], number: int) -> bool:
-    return len(items) >= number
 
 
 async def store(stream: TextStream, length: int) -> None:
@@ -139,7 +134,7 @@ async def test_late_reader_gets_few_events_and_no_text_is_missing(broker: Broker
                 await store(out, sum(map(len, text[: number + 1])))
                 rollups += out._events == 0
                 if out._events == ROLLUP_EVENTS - 1:
-                    await wait_until(partial(has_items, asked, rollups))
+                    await wait_until(lambda: len(asked) >= rollups)  # noqa: B023  # it is called at once
                     events = await read_events(broker.url)
                     most = max(most, len(events))
                     assert fold(events).text == "".join(text[: number + 1])
@@ -395,11 +390,9 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 @pytest.mark.parametrize(("number", "topic"), [(0, "chats.17"), (1, "chats.18")])
 async def test_example_of_the_docs(broker: Broker, number: int, topic: str) -> None:
     assert len(EXAMPLES) == 2
-    script = EXAMPLES[number].replace("nats://127.0.0.1:4222", broker.url)
+    command = [sys.executable, "-c", EXAMPLES[number].replace("nats://127.0.0.1:4222", broker.url)]
     ended = await anyio.to_thread.run_sync(
-        lambda: subprocess.run(
-            [sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=PATIENCE
-        )
+        lambda: subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE)
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
