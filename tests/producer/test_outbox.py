@@ -117,15 +117,26 @@ async def test_forked_processes_have_files_of_their_own(broker: Broker, folder: 
         assert own == sorted(own)
 
 
-async def test_what_is_left_at_closing_waits_for_the_next_process(broker: Broker, folder: Path) -> None:
-    broker.kill()
-    async with Producer(broker.url, settings=keep(folder)) as producer:
+@pytest.mark.parametrize("connected", [False, True])
+async def test_what_is_left_at_closing_waits_for_the_next_process(
+    broker: Broker, folder: Path, connected: bool
+) -> None:
+    if not connected:
+        broker.kill()
+    settings = Settings(outbox_path=folder, ack_timeout=PATIENCE, close_timeout=0.2)
+    async with Producer(broker.url, settings=settings) as producer:
+        if connected:
+            await wait_until(lambda: producer._core.publisher._connection is not None)
+            broker.suspend()
         async with producer.job("1", total=3) as job:
             job.update(2)
         async with producer.stream("chats.1") as out:
             out.write("so far")
         producer.enqueue("t", 1)
-    broker.start()
+    if connected:
+        broker.resume()
+    else:
+        broker.start()
     await publish_left(broker.url, folder)
 
     said = [(topic, kind, data) for _, topic, kind, data in await read_events(broker.url)]

@@ -80,6 +80,10 @@ class Core:
         try:
             await self.flush(self._close_timeout)
         except BrokerUnavailable:
+            self.publisher.stop_sending()
+            if self.publisher.spooling:
+                self.jobs.hand_over()
+                self.texts.hand_over()
             if not self.publisher.spooling or self.publisher.awaited or self.texts.behind:
                 raise
         finally:

@@ -70,9 +70,17 @@ class Jobs:
     @property
     def held(self) -> int:
         """How many starts and ends wait at most, one after the other, for what was sent before."""
+        return max((sender.held for sender in self._list_senders()), default=0)
+
+    def hand_over(self) -> None:
+        """Have the publisher take the starts and ends that wait, where they go to disk. In the event loop's thread."""
+        for sender in self._list_senders():
+            if sender.held:
+                sender.send()
+
+    def _list_senders(self) -> list[Sender]:
         with self._lock:
-            senders = list(self._senders.values())
-        return max((sender.held for sender in senders), default=0)
+            return list(self._senders.values())
 
     def _get_sender(self, topic: str) -> Sender:
         with self._lock:

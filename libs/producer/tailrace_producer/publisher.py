@@ -123,6 +123,10 @@ class Publisher(Intake):
         if self._oldest() <= number:
             await self._waiters.wait(number, 0)
 
+    def stop_sending(self) -> None:
+        """Leave to the disk what is not acknowledged, if there is one; before `close`."""
+        self._go_back()
+
     async def close(self) -> None:
         """Take no more events, and disconnect. Those without outcome get BrokerUnavailable."""
         with self._lock:

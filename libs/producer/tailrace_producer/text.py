@@ -92,6 +92,11 @@ class Texts:
         """Whether there is text that was not even handed to the publisher, since what comes before is not stored."""
         return any(stream.held for stream in list(self._running))
 
+    def hand_over(self) -> None:
+        """Have the publisher take the ends that wait, where they go to disk."""
+        for stream in list(self._running):
+            stream.send()
+
     def close(self) -> None:
         """Send nothing more."""
         self._pacer.close()
