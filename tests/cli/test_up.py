@@ -12,7 +12,7 @@ import psutil
 import pytest
 import stamina
 from cli.command import Run, Start
-from support.broker import PATIENCE
+from support.broker import PATIENCE, pick_ports
 
 
 @dataclass
@@ -41,7 +41,8 @@ def read_command(process: psutil.Process) -> list[str]:
 
 @pytest.fixture
 def up(start: Start) -> Up:
-    process = start("up", "--port", "0", "--nats-port", "0", "--store", "data")
+    [nats_port] = pick_ports(1)  # what 0 finds, a connection of another test may take before the broker does
+    process = start("up", "--port", "0", "--nats-port", str(nats_port), "--store", "data")
     assert process.stdout is not None
     text = process.stdout.readline() + process.stdout.readline()
     url = re.search(r"http://\S+", text)

@@ -143,7 +143,7 @@ async def test_lease_in_the_log(broker: Broker) -> None:
             while len(await read_events(broker.url)) < 4:
                 assert job.status == "running"
     async with await connect(broker.url) as client:
-        stream = client.jetstream()
+        stream = client.jetstream(timeout=PATIENCE)
         last = (await stream.stream_info(STREAM)).state.last_seq
         headers = [(await stream.get_msg(STREAM, sequence)).headers or {} for sequence in range(1, last + 1)]
 
