@@ -204,9 +204,10 @@ def run_script(script: str, *args: str) -> subprocess.CompletedProcess[str]:
 
 async def test_exit_of_the_interpreter_publishes_what_waits(broker: Broker) -> None:
     script = (
-        "import sys; from tailrace_producer import SyncProducer, sender\n"
+        "import sys; from tailrace_producer import Settings, SyncProducer, sender\n"
         "sender.INTERVAL = 100.0  # no progress before the end\n"
-        "for n in range(1000): producer = producer if n else SyncProducer(sys.argv[1]); producer.enqueue('t', n)\n"
+        "producer = SyncProducer(sys.argv[1], settings=Settings(close_timeout=100))\n"
+        "for n in range(1000): producer.enqueue('t', n)\n"
         "job = producer.job('j'); job.start(); job.update(5); job.complete(); del producer, job\n"
     )
     ended = await in_thread(run_script, script, broker.url)
