@@ -9,7 +9,7 @@ import httpx
 import pytest
 from browser.console import Console, open_console
 from playwright.async_api import expect
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.calls import call, publish
 from support.edge import EdgeProcess
 
@@ -31,7 +31,7 @@ async def console(edge: EdgeProcess) -> AsyncIterator[Console]:
 
 async def publish_many(edge: EdgeProcess, number: int, *, topic: str = "orders.1") -> None:
     body = [{"topic": topic, "data": {"number": index}} for index in range(number)]
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         for begin in range(0, number, 1000):
             answer = await client.post(f"{edge.url}/v1/acme/events", json=body[begin : begin + 1000])
             assert answer.status_code == 201

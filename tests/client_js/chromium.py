@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from conformance.programs import require_chromium
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from support.broker import PATIENCE
 from support.edge import EdgeProcess
 from support.waiting import wait_until
 from tailrace_producer import Producer
@@ -103,7 +104,7 @@ async def reach(page: Page, state: str) -> None:
 
 
 async def count_streams(edge: EdgeProcess) -> int:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         stats = (await client.get(f"{edge.url}/v1/stats")).json()
     number: int = stats["connections"]
     return number

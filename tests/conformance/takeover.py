@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
-from support.broker import Broker, read_stream
+from support.broker import PATIENCE, Broker, read_stream
 from support.edge import EdgeProcess
 from tailrace_producer import Producer
 from tailrace_protocol.control import CONTROL_TYPE
@@ -168,7 +168,10 @@ async def _read_to_end(read: Read, url: str, record: Record) -> None:
 
 async def _see_heartbeats(url: str) -> None:
     """Return when every stream of the edge has had a heartbeat: in the time of two, each has one."""
-    async with httpx.AsyncClient() as client, client.stream("GET", url.replace("from=start", "from=now")) as response:
+    async with (
+        httpx.AsyncClient(timeout=PATIENCE) as client,
+        client.stream("GET", url.replace("from=start", "from=now")) as response,
+    ):
         count = 0
         async for chunk in response.aiter_raw():
             count += chunk.count(HEARTBEAT)

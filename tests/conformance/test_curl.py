@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.edge import EdgeProcess
 from tailrace_protocol.control import CONTROL_TYPE
 from tailrace_protocol.sse import SseDecoder
@@ -60,7 +60,7 @@ async def read_with_curl(url: str, record: Record) -> None:
 
 async def publish(edge: EdgeProcess, number: int) -> list[str]:
     body = [{"topic": "orders.7", "data": {"number": index}} for index in range(number)]
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         answer = await client.post(f"{edge.url}/v1/acme/events", json=body)
         ids: list[str] = answer.raise_for_status().json()["ids"]
         return ids

@@ -1,15 +1,21 @@
-"""The follower where a real broker is hard to bring to it: leaders that lie, calls without answers, stalls."""
+"""The follower where a real broker is hard to bring to it: leaders that lie, calls without answers, stalls.
+
+Its clock is that of a loop which does not wait, so that nothing strikes because the machine is slow.
+"""
 
 import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
+from support.turned_loop import TurnedLoop
 from support.waiting import wait_until
+from tailrace_edge import follower
 from tailrace_edge.consumption import Broken
 from tailrace_edge.engine.entry import Entry
 from tailrace_edge.follower import Follow, Follower
@@ -20,6 +26,18 @@ SECOND = 1_000_000_000
 STORED_AT = 1_795_222_923
 """Seconds since 1970 at which the message of sequence 0 would have been stored."""
 FOLLOW = Follow(heartbeat=0.1, check=0.02, stall=0.1, retry=0.01, regress=0.2, missed=5)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"loop_factory": TurnedLoop}
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the follower go by the loop's clock, too."""
+    turned = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time(), time_ns=time.time_ns)
+    monkeypatch.setattr(follower, "time", turned)
 
 
 class FakeListening:
@@ -320,7 +338,8 @@ async def test_a_consumer_that_falls_silent_is_replaced() -> None:
     jetstream = FakeJetStream(2)
     async with following(jetstream) as trial:
         await trial.reach(1, 2)
-        await wait_until(lambda: len(jetstream.consumers) == 2)
+        async with asyncio.timeout(20):
+            await wait_until(lambda: len(jetstream.consumers) == 2)
         jetstream.append(1)
         await trial.reach(1, 2, 3)
 

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.errors import ProtocolError
 from nats.protocol.parser import Parser
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.waiting import wait_until
 from tailrace_edge.jetstream import JetStream
 from tailrace_edge.wire import MessageParser
@@ -235,7 +235,7 @@ async def test_readers_are_where_they_were_after_a_reconnect_too(bare_broker: Br
         recorder = Recorder()
         listening = await jetstream.listen(recorder, "some.subject")
         await jetstream.publish("some.subject", b"x")
-        await jetstream.request("INFO")  # what comes behind it on the connection
+        await jetstream.request("INFO", timeout=PATIENCE)  # what comes behind it on the connection
         assert len(recorder.received) == 1
         await listening.close()
         reconnected.clear()
@@ -269,7 +269,7 @@ async def test_subscriptions_have_their_id_where_they_had(broker: Broker) -> Non
     assert list(listening._receivers) == [subscription._id]
     assert subscription._id in jetstream._client._subs
     await jetstream.publish("some.subject", b"x", reply="some.reply")
-    await jetstream.request("INFO")  # what comes behind it on the connection
+    await jetstream.request("INFO", timeout=PATIENCE)  # what comes behind it on the connection
     assert recorder.received == [(b"some.subject", b"some.reply", b"", b"x")]
     await listening.close()
     assert not listening._receivers

@@ -17,7 +17,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.calls import call
 from support.edge import EdgeProcess
 from support.stream import RawStream
@@ -244,7 +244,7 @@ def make_headers(token: str | None, options: Mapping[str, Any]) -> httpx.Headers
 
 async def test_every_attack_fails(guarded: EdgeProcess) -> None:
     wrong = []
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         for attack in ATTACKS:
             options = {name: value for name, value in attack.options.items() if name != "headers"}
             headers = make_headers(attack.token, attack.options)
@@ -383,7 +383,7 @@ async def test_large_bodies_are_not_taken_in(guarded: EdgeProcess) -> None:
         for _ in range(100):
             yield b" " * (1 << 20)
 
-    async with httpx.AsyncClient(timeout=30) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         headers = make_headers(sign(), {})
         try:
             answer = await client.post(f"{guarded.url}/v1/acme/events", content=chunks(), headers=headers)

@@ -13,6 +13,7 @@ import pytest
 import stamina
 from k8s.secured import SecuredBrokers
 from nats.aio.client import Client as Nats
+from support.broker import PATIENCE
 from support.edge import EdgeProcess
 from support.waiting import wait_until
 from support.watch import END, Watcher
@@ -36,7 +37,7 @@ async def prepare(brokers: SecuredBrokers, *, replicas: int = 1) -> None:
     """Create the stream as the init Job does, which is started again until it succeeds."""
     await brokers.wait_healthy()
     async for attempt in stamina.retry_context(
-        on=(JetStreamError, JetStreamUnavailable), attempts=None, timeout=90, wait_max=0.2
+        on=(JetStreamError, JetStreamUnavailable), attempts=None, timeout=PATIENCE, wait_max=0.2
     ):
         with attempt:
             await create_stream(brokers.url("admin"), replicas=replicas)
@@ -89,7 +90,11 @@ async def intrude(brokers: SecuredBrokers, user: str) -> AsyncIterator[Intruder]
         errors.put_nowait(str(error))
 
     client = await nats.connect(
-        brokers.url(user).split(","), inbox_prefix=f"_INBOX_{user}", error_cb=note, allow_reconnect=False
+        brokers.url(user).split(","),
+        inbox_prefix=f"_INBOX_{user}",
+        error_cb=note,
+        allow_reconnect=False,
+        connect_timeout=PATIENCE,
     )
     try:
         yield Intruder(client, errors)
@@ -123,7 +128,7 @@ async def test_everything_tailrace_does_is_allowed(brokers: SecuredBrokers, tmp_
         stored = [int(id.partition("-")[2]) for id in ids[:-1]]
         assert cold.sequences[:-1] == stored
         assert live.sequences[-1] == cold.sequences[-1] > int(deletion.partition("-")[2])
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             names: set[str] = set()
             while names != {"a", "b"}:
                 names = await ask_names(edge)
@@ -132,7 +137,7 @@ async def test_everything_tailrace_does_is_allowed(brokers: SecuredBrokers, tmp_
 
 async def ask_names(edge: EdgeProcess) -> set[str]:
     """Return the names of the edges that answer one another."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         answer = (await client.get(f"{edge.url}/v1/stats", params={"cluster": "true"})).json()
     return {stats["name"] for stats in answer["edges"]}
 
@@ -141,7 +146,7 @@ async def test_an_edge_without_a_publisher_streams_and_stores_nothing(brokers: S
     async with (
         make_producer(brokers, "acme") as producer,
         start_edge(brokers, tmp_path / "edge", publish_nats_url="") as edge,
-        httpx.AsyncClient(base_url=edge.url) as client,
+        httpx.AsyncClient(base_url=edge.url, timeout=PATIENCE) as client,
     ):
         answer = await client.post("/v1/acme/events", json={"topic": "notes.1", "data": 1})
         assert answer.status_code == 503
@@ -167,7 +172,9 @@ async def test_a_cluster_of_the_same_text_works(tmp_path: Path) -> None:
             brokers.kill(0)
             ids += await producer.publish_many(("orders.1", number) for number in range(500))
             # By HTTP there is no outbox: while a leader is elected, the edge says that it is not stored.
-            async for attempt in stamina.retry_context(on=EdgeUnavailable, attempts=None, timeout=60, wait_max=0.5):
+            async for attempt in stamina.retry_context(
+                on=EdgeUnavailable, attempts=None, timeout=PATIENCE, wait_max=0.5
+            ):
                 with attempt:
                     await client.publish("notes.1", "by HTTP", message_id="once")
             await producer.publish(END)
@@ -316,7 +323,7 @@ async def test_an_edges_consumer_cannot_store_events(brokers: SecuredBrokers) ->
     """A consumer delivers what is stored to a subject that its maker names: not to one that the log takes in."""
     async with intrude(brokers, "edge") as intruder:
         body = json.dumps({"stream_name": "EVENTS", "config": CONFIG}).encode()
-        message = await intruder.client.request("$JS.API.CONSUMER.CREATE.EVENTS.spy", body)
+        message = await intruder.client.request("$JS.API.CONSUMER.CREATE.EVENTS.spy", body, timeout=PATIENCE)
         assert "cycle" in json.loads(message.data)["error"]["description"]
 
 
@@ -325,8 +332,8 @@ async def test_a_producer_cannot_delete_what_others_stored(brokers: SecuredBroke
     async with make_producer(brokers, "globex") as producer:
         await producer.publish("orders.1", 1)
     async with intrude(brokers, "acme") as intruder:
-        await intruder.client.request("events.acme.x", b"1")
-        answer = await intruder.client.request("events.acme.x", b"2", headers=headers)
+        await intruder.client.request("events.acme.x", b"1", timeout=PATIENCE)
+        answer = await intruder.client.request("events.acme.x", b"2", headers=headers, timeout=PATIENCE)
         assert "rollup not permitted" in json.loads(answer.data)["error"]["description"]
         state = await read_state(intruder)
     assert state["subjects"] == {"events.globex.orders.1": 1, "events.acme.x": 1}
@@ -337,7 +344,7 @@ async def test_a_roll_up_stays_inside_its_tenant(brokers: SecuredBrokers, tmp_pa
         async with make_producer(brokers, "globex") as producer:
             ids = await producer.publish_many(("x", number) for number in range(3))
         for number in range(3):
-            await intruder.client.request("events.acme.x", str(number).encode())
+            await intruder.client.request("events.acme.x", str(number).encode(), timeout=PATIENCE)
         request = {"id": f"{ids[0].partition('-')[0]}-1000"}
         await intruder.client.publish("rollups.acme.x", json.dumps(request).encode())
 
@@ -352,8 +359,8 @@ async def test_a_worker_answers_whom_it_was_asked_by_and_nobody_else(brokers: Se
     async with intrude(brokers, "acme") as worker, intrude(brokers, "publisher") as edge:
         commands = await worker.client.subscribe("commands.acme.>")
         await worker.client.flush()
-        asking = asyncio.create_task(edge.client.request("commands.acme.jobs.1", b"cancel", timeout=10))
-        command = await commands.next_msg(10)
+        asking = asyncio.create_task(edge.client.request("commands.acme.jobs.1", b"cancel", timeout=PATIENCE))
+        command = await commands.next_msg(PATIENCE)
         await command.respond(b"taken")
         assert (await asking).data == b"taken"
         assert await worker.is_refused_to_publish(command.reply)
@@ -368,6 +375,6 @@ async def test_a_producer_sees_the_names_of_all_topics_but_no_events(brokers: Se
 
 
 async def read_state(intruder: Intruder) -> dict[str, Any]:
-    message = await intruder.client.request("$JS.API.STREAM.INFO.EVENTS", b'{"subjects_filter": ">"}')
+    message = await intruder.client.request("$JS.API.STREAM.INFO.EVENTS", b'{"subjects_filter": ">"}', timeout=PATIENCE)
     state: dict[str, Any] = json.loads(message.data)["state"]
     return state

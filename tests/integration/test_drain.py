@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.calls import data_of, publish
 from support.edge import EdgeProcess
 from support.stream import RawStream, open_stream
@@ -76,7 +76,7 @@ async def test_a_few_streams_take_less(broker: Broker, tmp_path: Path) -> None:
 async def test_nobody_comes_any_more(broker: Broker, tmp_path: Path) -> None:
     """The listener is closed; on a connection that was open before, the edge is not ready and takes no streams."""
     async with EdgeProcess(broker.url, tmp_path / "edge", drain_window=600) as edge, open_many(edge, 200) as streams:
-        async with httpx.AsyncClient(base_url=edge.url) as client:
+        async with httpx.AsyncClient(base_url=edge.url, timeout=PATIENCE) as client:
             assert (await client.get("/readyz")).status_code == 200
             edge.signal(signal.SIGTERM)
 
@@ -119,7 +119,7 @@ async def test_a_second_signal_cuts_it_short(broker: Broker, tmp_path: Path, num
 
 async def test_idle_connections_do_not_hold_it_up(broker: Broker, tmp_path: Path) -> None:
     async with EdgeProcess(broker.url, tmp_path / "edge") as edge:
-        async with httpx.AsyncClient(base_url=edge.url) as client:
+        async with httpx.AsyncClient(base_url=edge.url, timeout=PATIENCE) as client:
             await client.get("/livez")
             _, silent = await asyncio.open_connection("127.0.0.1", edge.port)
             _, half = await asyncio.open_connection("127.0.0.1", edge.port)

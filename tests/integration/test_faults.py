@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from support.broker import Broker, Cluster
+from support.broker import PATIENCE, Broker, Cluster
 from support.edge import EdgeProcess
 from support.stream import open_stream
 from support.watch import END, Watcher, check
@@ -149,7 +149,7 @@ async def test_reader_that_stops_for_a_while(broker: Broker, tmp_path: Path) -> 
         assert got == expected
         lag = await stopped.next_control("lag")
         assert lag["seconds"] > 0
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             stats = (await client.get(f"{edge.url}/v1/stats")).json()
             assert (stats["live"], stats["behind"]) == (2, 0)
 

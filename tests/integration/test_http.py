@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.broker import Broker, connect, create_stream, read_stream, request
+from support.broker import PATIENCE, Broker, connect, create_stream, read_stream, request
 from support.calls import call, data_of, publish, read, wait_empty
 from support.edge import EdgeProcess
 from support.stream import open_stream
@@ -637,7 +637,10 @@ async def test_the_description_of_a_stream_names_what_it_understands(edge: EdgeP
     assert set(names) == set(values)
     for name in names:
         query = urlencode({"topic": "jobs.a", name: values[name]})
-        async with httpx.AsyncClient() as client, client.stream("GET", f"{edge.url}/v1/acme/events?{query}") as answer:
+        async with (
+            httpx.AsyncClient(timeout=PATIENCE) as client,
+            client.stream("GET", f"{edge.url}/v1/acme/events?{query}") as answer,
+        ):
             assert answer.status_code == 200, name
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
-from support.broker import Broker, connect, read_stream
+from support.broker import PATIENCE, Broker, connect, read_stream
 from support.calls import call, publish, read
 from support.edge import EdgeProcess
 from support.stream import open_stream
@@ -23,7 +23,7 @@ async def store(client: Nats, topic: str = "jobs.1", lease: float = 1.0, **state
     """Publish a state as a producer does, and return its sequence."""
     payload = json.dumps({"type": "progress", "time": "2026-01-31T00:00:00Z", "data": STATE | state}).encode()
     headers = {"Tailrace-Lease": str(lease)} if lease else None
-    answer = await client.request(f"events.acme.{topic}", payload, headers=headers)
+    answer = await client.request(f"events.acme.{topic}", payload, headers=headers, timeout=PATIENCE)
     sequence: int = json.loads(answer.data)["seq"]
     return sequence
 
@@ -155,7 +155,7 @@ async def test_a_worker_that_says_nothing_is_waited_for_and_given_up(edge: EdgeP
         subscription = await client.subscribe("commands.acme.jobs.1")
         await client.flush()
         answer, message = await asyncio.gather(
-            call(edge, "/v1/acme/jobs/1/cancel", method="POST"), subscription.next_msg(10)
+            call(edge, "/v1/acme/jobs/1/cancel", method="POST"), subscription.next_msg(PATIENCE)
         )
     assert message.data == b'{"command":"cancel"}'
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:tailrace:problem:no-worker")

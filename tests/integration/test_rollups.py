@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from nats.aio.client import Client as Nats
-from support.broker import Broker, connect, read_stream, request
+from support.broker import PATIENCE, Broker, connect, read_stream, request
 from support.calls import call, publish, read
 from support.edge import EdgeProcess
 from support.stream import open_stream
@@ -29,7 +29,9 @@ async def roll_up(client: Nats, edge: EdgeProcess, subject: str, sequence: int) 
 
 
 async def store(client: Nats, subject: str, data: object, **headers: str) -> int:
-    answer = await client.request(f"events.{subject}", json.dumps(data).encode(), headers=headers or None)
+    answer = await client.request(
+        f"events.{subject}", json.dumps(data).encode(), headers=headers or None, timeout=PATIENCE
+    )
     sequence: int = json.loads(answer.data)["seq"]
     return sequence
 
@@ -98,7 +100,7 @@ async def test_a_log_made_when_the_broker_rolled_up_is_changed_by_init(bare_brok
         )
         _, config = await create_stream(bare_broker.url)
         assert not config.get("allow_rollup_hdrs")
-        answer = await client.request("events.acme.a", b"1", headers={"Nats-Rollup": "all"})
+        answer = await client.request("events.acme.a", b"1", headers={"Nats-Rollup": "all"}, timeout=PATIENCE)
         assert "rollup not permitted" in json.loads(answer.data)["error"]["description"]
 
 

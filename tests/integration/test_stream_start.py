@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-from support.broker import Broker, connect, create_stream, request
+from support.broker import PATIENCE, Broker, connect, create_stream, request
 from support.calls import data_of, publish
 from support.edge import EdgeProcess
 from support.stream import open_stream
@@ -117,7 +117,7 @@ async def test_what_is_older_than_the_tail_comes_from_jetstream(broker: Broker, 
             assert [event.last_event_id for event in await stream.read_events(290)] == [
                 event_id for index, event_id in enumerate(ids) if index % 200 % 7 == 3
             ]
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             stats = (await client.get(f"{edge.url}/v1/stats")).json()
             assert stats["replays"]["jetstream"] == 2
 
@@ -130,7 +130,7 @@ async def test_a_stream_made_anew_is_a_reset_for_open_streams(edge: EdgeProcess,
             await request(client, "STREAM.DELETE.EVENTS")
         await create_stream(broker.url)
         async with await connect(broker.url) as client:
-            await client.jetstream().publish("events.acme.a", b'"new"')
+            await client.jetstream().publish("events.acme.a", b'"new"', timeout=PATIENCE)
         reset = await stream.next_control("reset")
         assert reset["why"] == "epoch"
         assert reset["cursor"].partition("-")[0] != before["cursor"].partition("-")[0]
@@ -156,7 +156,7 @@ async def test_a_store_restored_from_a_backup_gets_a_new_epoch(edge: EdgeProcess
         broker.start()
         async with await connect(broker.url) as client:
             assert (await request(client, "STREAM.INFO.EVENTS"))["created"] == created
-            await client.jetstream().publish("events.acme.a", b'"other"')
+            await client.jetstream().publish("events.acme.a", b'"other"', timeout=PATIENCE)
         assert (await stream.next_control("reset"))["why"] == "epoch"
         await publish_until_taken(edge, ("a", "after"))
         assert data_of(await stream.next_event()) == "after"
@@ -166,7 +166,7 @@ async def test_a_store_restored_from_a_backup_gets_a_new_epoch(edge: EdgeProcess
 
 async def publish_until_taken(edge: EdgeProcess, event: tuple[str, Any]) -> None:
     """Publish once the broker is there again."""
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         body = {"topic": event[0], "data": event[1]}
         while True:
             answer = await client.post(f"{edge.url}/v1/acme/events", json=body, headers={"idempotency-key": "once"})

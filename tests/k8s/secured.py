@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 import stamina
-from support.broker import find_nats_server
+from support.broker import PATIENCE, find_nats_server
 
 CONFIG = Path(__file__).parents[2] / "k8s/overlays/prod/nats.conf"
 NODES = 3
@@ -49,16 +49,18 @@ class SecuredBrokers:
 
     async def wait_healthy(self) -> None:
         """Wait until every node answers the readiness probe of the manifests."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             for address in self._addresses:
-                async for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=None, timeout=30, wait_max=0.2):
+                async for attempt in stamina.retry_context(
+                    on=httpx.HTTPError, attempts=None, timeout=PATIENCE, wait_max=0.2
+                ):
                     with attempt:
                         assert all(process.poll() is None for process in self._processes), self._read_logs()
                         (await client.get(f"http://{address}:8222/healthz?js-server-only=true")).raise_for_status()
 
     async def read_varz(self, number: int = 0) -> dict[str, Any]:
         """Return what the monitoring of a node says of it."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
             answer: dict[str, Any] = (await client.get(f"http://{self._addresses[number]}:8222/varz")).json()
             return answer
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from support.broker import Broker, pick_ports
+from support.broker import PATIENCE, Broker, pick_ports
 from support.stream import open_stream
 from support.waiting import wait_until
 from tailrace_edge.settings import Settings
@@ -249,7 +249,7 @@ class Container:
         self._id = run(docker, "run", "--detach", "--network", "host", *locks, *variables, image).strip()
 
     async def wait_ready(self) -> None:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=PATIENCE) as client:
 
             async def ready() -> bool:
                 assert self.inspect()["Running"], self.read_log()
@@ -290,7 +290,7 @@ def container(edge_image: tuple[str, str], broker: Broker) -> Iterator[Container
 @pytest.mark.timeout(600)
 async def test_a_container_serves_and_drains(container: Container) -> None:
     await container.wait_ready()
-    async with httpx.AsyncClient() as client, open_stream(container.url, "jobs.>") as stream:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client, open_stream(container.url, "jobs.>") as stream:
         await stream.next_control("open")
         event = {"topic": "jobs.1", "type": "message", "data": {"step": 1}}
         assert (await client.post(f"{container.url}/v1/acme/events", json=[event])).status_code == 201

@@ -10,7 +10,7 @@ from history.jetstream import read_log
 from history.log import Log, Stored
 from history.record import Announced, Closed, Ended, Entry, Opened, Reached, Received, Record, Restarted, find_end
 from history.verdict import find_pauses, judge
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.edge import EdgeProcess
 from tailrace_producer import Producer
 from tailrace_protocol.control import Mode
@@ -308,7 +308,7 @@ def test_a_refusal_ends_the_client_and_is_a_fault(status: int, content_type: str
 
 async def follow(client: Client, last: int) -> None:
     """Read on, wherever it gets in, until the event `last` has come."""
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         while find_end(client.record.entries) != last:
             request = client.connect()
             try:
@@ -353,7 +353,7 @@ async def test_snapshot_of_a_real_edge(broker: Broker, edge: EdgeProcess) -> Non
         for number in range(40):
             await producer.publish(f"a.{number % 8}", number)
             await producer.publish("b", number)
-        async with httpx.AsyncClient(base_url=edge.url) as http:
+        async with httpx.AsyncClient(base_url=edge.url, timeout=PATIENCE) as http:
             (await http.delete("/v1/acme/topics/a.3")).raise_for_status()
         shown = int((await producer.publish("a.0", 1)).partition("-")[2])
         await follow(client, shown)

@@ -1,5 +1,6 @@
 """Real nats-servers for tests: one, or a cluster of three, which can be killed, stopped and started again."""
 
+import itertools
 import json
 import os
 import random
@@ -8,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,26 @@ def find_nats_server() -> str:
     return found
 
 
-def pick_ports(number: int) -> list[int]:
-    """Return ports that nobody listened on a moment ago, and that no client's connection takes meanwhile."""
-    ports: list[int] = []
+def _order_ports() -> Iterator[int]:
+    """Return the ports that are this process's own among those of pytest-xdist, in an order of its own, over and over.
+
+    So none is given out that another one has picked and does not listen on yet, or will listen on again.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     # Below the range from which the system gives ports to clients.
-    for port in random.sample(range(10_000, 32_000), 1000):
+    ports = list(range(10_000 + worker % workers, 32_000, workers))
+    random.Random().shuffle(ports)  # whatever seed a test may have set
+    return itertools.cycle(ports)
+
+
+_ports = _order_ports()
+
+
+def pick_ports(number: int) -> list[int]:
+    """Return ports that nobody listened on a moment ago, and that neither clients nor other tests take meanwhile."""
+    ports: list[int] = []
+    for port in itertools.islice(_ports, 1000):
         try:
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
@@ -142,7 +158,7 @@ class Cluster:
 async def connect(url: str) -> Client:
     """Return a plain NATS client, connected to one of the comma-separated `url`s; retries while they start."""
     async for attempt in stamina.retry_context(
-        on=(OSError, nats.errors.Error), attempts=None, timeout=30, wait_max=0.2
+        on=(OSError, nats.errors.Error), attempts=None, timeout=PATIENCE, wait_max=0.2
     ):
         with attempt:
             return await nats.connect(
@@ -153,7 +169,7 @@ async def connect(url: str) -> Client:
     raise AssertionError("unreachable")
 
 
-async def request(client: Client, call: str, body: Any = None, *, timeout: float = 5) -> dict[str, Any]:
+async def request(client: Client, call: str, body: Any = None, *, timeout: float = PATIENCE) -> dict[str, Any]:
     """Return the answer of a JetStream API call; an error in it raises RuntimeError."""
     message = await client.request(
         f"$JS.API.{call}", b"" if body is None else json.dumps(body).encode(), timeout=timeout
@@ -169,7 +185,7 @@ async def create_stream(url: str, *, replicas: int = 1, max_age: float = 3600, m
     config = build_stream_config(replicas=replicas, max_age=max_age, max_bytes=max_bytes)
     async with await connect(url) as client:
         async for attempt in stamina.retry_context(
-            on=(RuntimeError, nats.errors.Error), attempts=None, timeout=90, wait_max=0.2
+            on=(RuntimeError, nats.errors.Error), attempts=None, timeout=PATIENCE, wait_max=0.2
         ):
             with attempt:
                 await request(client, f"STREAM.CREATE.{STREAM}", config, timeout=2)

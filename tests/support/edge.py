@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 import stamina
 
-from support.broker import pick_ports
+from support.broker import PATIENCE, pick_ports
 
 
 class EdgeProcess:
@@ -82,9 +82,9 @@ class EdgeProcess:
         return self._folder / "edge.log"
 
     async def wait_ready(self) -> None:
-        async with httpx.AsyncClient(verify=self.tls or True) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE, verify=self.tls or True) as client:
             async for attempt in stamina.retry_context(
-                on=httpx.HTTPError, attempts=None, timeout=30, wait_initial=0.02, wait_max=0.1
+                on=httpx.HTTPError, attempts=None, timeout=PATIENCE, wait_initial=0.02, wait_max=0.1
             ):
                 with attempt:
                     assert self.running, self.log_path.read_text()
