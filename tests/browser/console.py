@@ -11,7 +11,7 @@ from support.edge import EdgeProcess
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
-WAIT = 60_000
+WAIT = 120_000
 """Milliseconds for whatever is waited for; only a hung test takes so long."""
 
 expect.set_options(timeout=WAIT)

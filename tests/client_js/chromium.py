@@ -18,7 +18,7 @@ from tailrace_producer import Producer
 from client_js.package import bundle
 
 HERE = Path(__file__).parent
-WAIT = 60_000
+WAIT = 120_000
 """Milliseconds after which what a page waits for has failed to come."""
 
 FLAGS = [
