@@ -278,6 +278,8 @@ def _wait(condition: Callable[[], bool], patience: float) -> None:
 
 @events.init.add_listener
 def _join(environment: Any, **_: Any) -> None:
+    # gevent counts from when its loop ran last, which was before all was loaded: locust would end the run too early.
+    gevent.get_hub().loop.update_now()
     find_referee(environment).join()
     events.worker_connect.add_listener(lambda client_id, **_: find_referee(environment).note_worker(client_id))
     events.quit.add_listener(lambda **_: find_referee(environment).print_verdict())

@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -84,23 +84,39 @@ def test_a_log_that_grows_is_as_one_that_was_read_at_once(
 
 
 class Run:
-    """One call of loadtest/locust/run.py, as `make load` does it."""
+    """One call of loadtest/locust/run.py, as `make load` does it.
+
+    Attributes:
+        said: what it printed, once it has ended.
+    """
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
         self._arguments = ["--out", str(folder), "--audit-every", "1", *arguments]
+        self._process: asyncio.subprocess.Process | None = None
         self.said = ""
 
     async def finish(self) -> int:
         environment = os.environ | {"PYTHONPATH": str(ROOT / "loadtest")}
-        process = await asyncio.create_subprocess_exec(
+        self._process = await asyncio.create_subprocess_exec(
             sys.executable, str(LOCUST / "run.py"), *self._arguments, env=environment,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        output, _ = await process.communicate()
+        output, _ = await self._process.communicate()
         self.said = output.decode()
-        assert process.returncode is not None
-        return process.returncode
+        assert self._process.returncode is not None
+        return self._process.returncode
+
+    async def finish_after(self, condition: Callable[[], bool]) -> int:
+        """Let it run until a condition holds, however long that takes here, and end it in an orderly way."""
+        running = asyncio.create_task(self.finish())
+        try:
+            await wait_until(lambda: running.done() or condition())
+        finally:
+            if self._process is not None and not running.done():
+                children = psutil.Process(self._process.pid).children()
+                next(child for child in children if "locust" in child.cmdline()).terminate()
+        return await running
 
     @property
     def verdict(self) -> str:
@@ -110,8 +126,11 @@ class Run:
         return found[0]
 
     def count(self, label: str, name: str) -> int:
-        """Return how often the CSV has something."""
-        with (self.folder / "load_stats.csv").open(newline="") as file:
+        """Return how often the CSV has something, which is written every 10 s and empty in between."""
+        figures = self.folder / "load_stats.csv"
+        if not figures.exists():
+            return 0
+        with figures.open(newline="") as file:
             rows = {(row["Type"], row["Name"]): int(row["Request Count"]) for row in csv.DictReader(file)}
         return rows.get((label, name), 0)
 
@@ -126,16 +145,26 @@ async def test_nothing_is_lost_when_an_edge_is_killed(broker: Broker, tmp_path: 
     [port] = pick_ports(1)
     run = Run(
         tmp_path / "load", "--host", f"http://127.0.0.1:{port}", "--users", "40", "--spawn-rate", "40",
-        "--time", "8s", "--topics", "10", "--processes", "2",
+        "--time", "10m", "--topics", "10", "--processes", "2",
     )  # fmt: skip
+
+    def seen() -> bool:
+        """Do what the run is about, and return whether the workers have told of all that comes of it."""
+        if first.running and count_streams(first) >= 10:
+            first.kill()
+        told = all(run.count("watcher", name) for name in ("event", "first event", "resume"))
+        return (
+            not first.running
+            and told
+            and run.count("watcher", "connect") >= 39
+            and run.count("producer", "publish") > 0
+        )
+
     async with (
         EdgeProcess(broker.url, tmp_path / "a", name="a", port=port, reuse_port=True) as first,
         EdgeProcess(broker.url, tmp_path / "b", name="b", port=port, reuse_port=True),
     ):
-        running = asyncio.create_task(run.finish())
-        await wait_until(lambda: running.done() or count_streams(first) >= 10)
-        first.kill()
-        assert await running == 0, run.said
+        assert await run.finish_after(seen) == 0, run.said
     assert run.verdict.startswith("lost 0, duplicated 0, out of order 0; 39 clients got "), run.said
     assert "Traceback" not in run.said
     received, expected, reconnects = re.findall(r"(\d+) (?:events|reconnects)|of (\d+)", run.verdict)
@@ -145,14 +174,14 @@ async def test_nothing_is_lost_when_an_edge_is_killed(broker: Broker, tmp_path: 
     assert 0 < run.count("watcher", "first event") <= 39 <= run.count("watcher", "connect")
     assert 0 < run.count("watcher", "event") <= int(received[0])
     assert run.count("producer", "publish") > 0
-    assert "SteadyWatcher" in (run.folder / "report.html").read_text()
 
 
 @needs_locust
 async def test_without_a_host_it_starts_edges_of_its_own(tmp_path: Path) -> None:
-    run = Run(tmp_path, "--users", "6", "--spawn-rate", "6", "--time", "2s", "--topics", "1")
+    run = Run(tmp_path, "--users", "6", "--spawn-rate", "6", "--time", "10s", "--topics", "1")
     assert await run.finish() == 0, run.said
     assert run.verdict.startswith("lost 0, duplicated 0, out of order 0; 5 clients got ")
+    assert "SteadyWatcher" in (run.folder / "report.html").read_text()
     assert (tmp_path / "node" / "logs").is_dir()
 
 
@@ -167,8 +196,8 @@ class Meddling(NamedTuple):
 
 
 @asynccontextmanager
-async def proxy(port: int, meddling: Meddling) -> AsyncIterator[str]:
-    """Run a proxy that meddles with one stream, and return its URL."""
+async def proxy(port: int, meddling: Meddling, done: asyncio.Event) -> AsyncIterator[str]:
+    """Run a proxy that meddles with one stream, sets `done` then, and return its URL."""
     to_do = [meddling]
 
     async def serve(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
@@ -190,6 +219,7 @@ async def proxy(port: int, meddling: Meddling) -> AsyncIterator[str]:
         if to_do:
             meddling = to_do.pop()
             answers.write(meddling.meddle(await edge.readuntil(b"\n\n"), await edge.readuntil(b"\n\n")))
+            done.set()
 
     async def pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         """Pass on what comes; when one side is gone, leave the other."""
@@ -216,11 +246,12 @@ async def proxy(port: int, meddling: Meddling) -> AsyncIterator[str]:
 )
 @needs_locust
 async def test_a_run_in_which_something_went_wrong_fails(edge: EdgeProcess, tmp_path: Path, meddling: Meddling) -> None:
-    async with proxy(edge.port, meddling) as url:
+    done = asyncio.Event()
+    async with proxy(edge.port, meddling, done) as url:
         run = Run(
-            tmp_path / "load", "--host", url, "--users", "6", "--spawn-rate", "6", "--time", "3s", "--topics", "1"
+            tmp_path / "load", "--host", url, "--users", "6", "--spawn-rate", "6", "--time", "10m", "--topics", "1"
         )
-        assert await run.finish() == 1, run.said
+        assert await run.finish_after(done.is_set) == 1, run.said
     assert run.verdict.startswith(meddling.verdict), run.said
     [kind] = [name for name in ("lost", "duplicated", "out of order") if f"{name} 1" in meddling.verdict]
     assert f": {kind}: event " in run.said
@@ -229,10 +260,18 @@ async def test_a_run_in_which_something_went_wrong_fails(edge: EdgeProcess, tmp_
 
 @needs_locust
 async def test_a_run_that_checks_nothing_fails(tmp_path: Path) -> None:
-    [port] = pick_ports(1)
-    host = f"http://127.0.0.1:{port}"
-    run = Run(tmp_path, "--host", host, "--users", "2", "--spawn-rate", "2", "--time", "1s", "--settle", "1")
-    assert await run.finish() == 1, run.said
+    attempts = 0
+
+    async def refuse(_: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        answers.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        host = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        run = Run(tmp_path, "--host", host, "--users", "2", "--spawn-rate", "2", "--time", "10m", "--settle", "1")
+        # Of two users: so one has failed before.
+        assert await run.finish_after(lambda: attempts > 2) == 1, run.said
     assert "no client got any event" in run.said
     assert run.count("watcher", "connect") > 0
 
@@ -241,7 +280,7 @@ async def test_a_run_that_checks_nothing_fails(tmp_path: Path) -> None:
 async def test_master_and_workers_run_as_the_manifests_start_them(edge: EdgeProcess) -> None:
     [port, page] = pick_ports(2)
     substitutes = {
-        "--host": edge.url, "--expect-workers": "2", "--users": "9", "--run-time": "3s", "--topics": "2",
+        "--host": edge.url, "--expect-workers": "2", "--users": "9", "--run-time": "10s", "--topics": "2",
         "--rate": "20", "--autoquit": "1", "--master-host": "127.0.0.1",
     }  # fmt: skip
     master = read_arguments("master", substitutes)
