@@ -25,7 +25,8 @@ from client_js.examples import EDGE, FOLDER, build, install
 from client_js.identity import Identity
 from client_js.package import PACKAGE, ROOT, prepare_package, run, run_module
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
+"""The examples are built one after the other."""
 
 REACT_18 = PACKAGE / "test" / "react" / "18"
 SECRET = "s" * 48

@@ -1,5 +1,6 @@
 """The manifests as `kubectl apply -k` would send them, built by a pinned kustomize, and the linter beside it."""
 
+import fcntl
 import functools
 import os
 import shutil
@@ -27,8 +28,15 @@ def find_tool(name: str) -> str:
     folder = BUILD / "k8s-tools"
     # Another name after each change of the pins, so that an old program is not taken for the new one.
     program = folder / f"{hash_pins():08x}" / name
-    if program.exists():
-        return str(program)
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "k8s-tools.lock").open("w") as mutex:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        if not program.exists():
+            _build_tools(program.parent)
+    return str(program)
+
+
+def _build_tools(folder: Path) -> None:
     go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
     if go is None:
         if os.environ.get("CI", "") in ("", "0", "false"):
@@ -37,14 +45,13 @@ def find_tool(name: str) -> str:
     environment = os.environ | {
         "GOPATH": str(BUILD / "go"),
         "GOCACHE": str(BUILD / "go-cache"),
-        "GOBIN": str(program.parent),
+        "GOBIN": str(folder),
         "GOFLAGS": "-modcacherw -mod=readonly",
     }
     done = subprocess.run(
         [go, "install", "tool"], cwd=MODULE, env=environment, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    return str(program)
 
 
 def hash_pins() -> int:

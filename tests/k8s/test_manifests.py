@@ -14,6 +14,9 @@ from tailrace_edge.app import create_app
 from tailrace_edge.server import _GRACE
 from tailrace_edge.settings import Settings
 
+pytestmark = pytest.mark.timeout(900)
+"""The first one builds kustomize and kube-score, which all others wait for."""
+
 OVERLAYS = ["dev", "prod", "prod-nginx"]
 """Those that run Tailrace."""
 

@@ -38,7 +38,7 @@ def call(*arguments: str) -> tuple[int, str]:
         text=True,
     )
     try:
-        output, _ = process.communicate(timeout=280)
+        output, _ = process.communicate(timeout=570)
     except subprocess.TimeoutExpired:
         process.terminate()  # so that it ends what it has started
         process.communicate()
@@ -46,7 +46,7 @@ def call(*arguments: str) -> tuple[int, str]:
     return process.returncode, output
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_edges_are_rolled_and_killed_and_nobody_misses_anything(tmp_path: Path) -> None:
     require_haproxy()
     status, output = call("--short", "--out", str(tmp_path))

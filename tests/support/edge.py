@@ -17,6 +17,10 @@ import stamina
 from support.broker import PATIENCE, pick_ports
 
 
+class _NotReady(Exception):
+    """Another edge has answered, or this one too early."""
+
+
 class EdgeProcess:
     """One edge. An async context manager: ready on entry, gone on exit."""
 
@@ -82,13 +86,19 @@ class EdgeProcess:
         return self._folder / "edge.log"
 
     async def wait_ready(self) -> None:
-        async with httpx.AsyncClient(timeout=PATIENCE, verify=self.tls or True) as client:
+        # Each time on a connection of its own, since it may share its port with another edge.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        async with httpx.AsyncClient(timeout=PATIENCE, verify=self.tls or True, limits=limits) as client:
             async for attempt in stamina.retry_context(
-                on=httpx.HTTPError, attempts=None, timeout=PATIENCE, wait_initial=0.02, wait_max=0.1
+                on=(httpx.HTTPError, _NotReady), attempts=None, timeout=PATIENCE, wait_initial=0.02, wait_max=0.1
             ):
                 with attempt:
                     assert self.running, self.log_path.read_text()
                     (await client.get(f"{self.url}/readyz")).raise_for_status()
+                    if "reuse_port" in self._settings:
+                        stats = (await client.get(f"{self.url}/v1/stats")).raise_for_status().json()
+                        if not stats["ready"] or stats["name"] != self.name:
+                            raise _NotReady
 
     @property
     def pid(self) -> int:
