@@ -13,7 +13,7 @@ from conformance.third_party.clients import CLIENTS, Client, Environment
 from conformance.third_party.packages import HERE, prepare_commands
 from conformance.third_party.story import run_story
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 README = HERE.parent / "README.md"
 EACH = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 import stamina
 import yaml
 from k8s.rendering import K8S
-from support.broker import pick_ports
+from support.broker import PATIENCE, pick_ports
 from support.edge import EdgeProcess
 from tailrace_client import Client
 
@@ -60,11 +60,20 @@ class Prometheus:
 
     async def wait_for(self, query: str) -> None:
         """Wait until a query finds something."""
-        async for attempt in stamina.retry_context(
-            on=(httpx.HTTPError, AssertionError), attempts=None, timeout=60, wait_max=0.3
-        ):
-            with attempt:
-                assert await self.ask(query)
+
+        async def check() -> None:
+            assert await self.ask(query)
+
+        await hold(check)
+
+
+async def hold(check: Callable[[], Awaitable[None]]) -> None:
+    """Return once a check holds; fail as it does if it does not come to that."""
+    async for attempt in stamina.retry_context(
+        on=(httpx.HTTPError, AssertionError), attempts=None, timeout=PATIENCE, wait_max=0.3
+    ):
+        with attempt:
+            await check()
 
 
 @pytest.fixture
@@ -72,7 +81,8 @@ async def prometheus(edge: EdgeProcess, tmp_path: Path) -> AsyncIterator[Prometh
     # As it names the targets of a ServiceMonitor: the job is the Service's name, the pod is a label.
     target = {"targets": [edge.url.removeprefix("http://")], "labels": {"pod": "tailrace-edge-0"}}
     config = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        # The interval is the timeout, too.
+        "global": {"scrape_interval": "4s", "evaluation_interval": "1s"},
         "rule_files": ["rules.yaml"],
         "scrape_configs": [{"job_name": "tailrace-edge", "static_configs": [target]}],
     }
@@ -81,7 +91,7 @@ async def prometheus(edge: EdgeProcess, tmp_path: Path) -> AsyncIterator[Prometh
     [port] = pick_ports(1)
     process = start(tmp_path, port)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
             yield Prometheus(client)
     finally:
         process.kill()
@@ -96,17 +106,19 @@ def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 async def test_alerts_and_dashboard_ask_for_what_an_edge_tells(edge: EdgeProcess, prometheus: Prometheus) -> None:
+    async def check() -> None:
+        empty = {query for query in list_queries() if not await prometheus.ask(strip_condition(query))}
+        # Reported from the first time on that they happen.
+        assert {query for query in empty if "refusals" not in query and "replays" not in query} == set()
+        assert set((await prometheus.list_alerts()).values()) == {"ok"}
+
     async with Client(edge.url, tenant="acme") as client:
         await client.publish("orders.1", 1)
         stream = client.stream("orders.*", start="start")
         async for _ in stream:
             break
-        # Two scrapes, of which rates are made.
-        await prometheus.wait_for("rate(tailrace_events_total[1m]) >= 0")
-        empty = {query for query in list_queries() if not await prometheus.ask(strip_condition(query))}
-    # Reported from the first time on that they happen.
-    assert {query for query in empty if "refusals" not in query and "replays" not in query} == set()
-    assert set((await prometheus.list_alerts()).values()) == {"ok"}
+        # Of two scrapes rates are made.
+        await hold(check)
     assert not [alert for alert in await prometheus.ask("ALERTS") if alert["metric"]["alertstate"] == "firing"]
 
 

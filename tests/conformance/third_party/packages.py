@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 BUILD = HERE.parents[2] / "build"
 _READERS = HERE / "readers"
 _MODULE = "conformance.third_party.readers"
-_SECONDS = 150
+_SECONDS = 300
 """For each command that downloads: the test has more."""
 
 
