@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 @pytest.fixture
 async def edge(broker: Broker, tmp_path: Path, origin: str) -> AsyncIterator[EdgeProcess]:
-    async with EdgeProcess(broker.url, tmp_path / "edge", cors_origins=origin, heartbeat=1) as edge:
+    async with EdgeProcess(broker.url, tmp_path / "edge", cors_origins=origin) as edge:
         yield edge
 
 
