@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from conformance.programs import require_chromium
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, JSHandle, Page, async_playwright, expect
 from support.edge import EdgeProcess
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
@@ -40,6 +40,20 @@ class Console:
 
     async def wait_link(self, state: str) -> None:
         await expect(self.page.locator("#link")).to_have_attribute("data-state", re.compile(f"^({state})$"))
+
+    async def watch_link(self) -> JSHandle:
+        """Return the list of all states that the link goes through from now on, however short they are."""
+        return await self.page.evaluate_handle(
+            """() => {
+                const states = [], link = document.getElementById("link");
+                new MutationObserver(() => states.push(link.dataset.state)).observe(link, { attributes: true });
+                return states;
+            }"""
+        )
+
+    async def wait_passed(self, states: JSHandle, state: str) -> None:
+        """Return once the link was in a state, whatever it is in now."""
+        await self.page.wait_for_function("([states, state]) => states.includes(state)", arg=[states, state])
 
     async def count(self, what: str = "total") -> int:
         """Return how many events came; what is `held`; how many rows are `shown`."""

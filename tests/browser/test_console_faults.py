@@ -1,6 +1,8 @@
 """What the console shows when things go wrong: the truth, and that nothing is lost."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from playwright.async_api import expect
 from support.broker import Broker, pick_ports
 from support.calls import call, publish
 from support.edge import EdgeProcess
+from tailrace_producer import Producer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -50,46 +53,59 @@ async def cause(console: Console, edge: str, fault: str) -> None:
     await expect(panel.get_by_role("status")).to_contain_text(f"{edge}: ")
 
 
-async def test_killed_edge(edges: dict[str, EdgeProcess], console: Console) -> None:
+@asynccontextmanager
+async def publishing(broker: Broker) -> AsyncIterator[list[str]]:
+    """Publish all the while, and give the ids: the page compares what came within a moment after it was back."""
+    published: list[str] = []
+    over = asyncio.Event()
+
+    async def publish_on() -> None:
+        async with Producer(broker.url, tenant="acme") as producer:
+            while not over.is_set():
+                published.append(await producer.publish("orders.1", len(published)))
+                await asyncio.sleep(0.1)  # so many are more than enough
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(publish_on())
+        try:
+            yield published
+        finally:
+            over.set()
+
+
+async def test_killed_edge(edges: dict[str, EdgeProcess], console: Console, broker: Broker) -> None:
     name = await find_edge(console)
     [other] = set(edges) - {name}
 
-    await cause(console, name, "Kill the edge")
-    assert edges[name].wait() == -9
-    await publish(edges[other], ("orders.1", 2), ("orders.1", 3))
+    async with publishing(broker) as published:
+        await cause(console, name, "Kill the edge")
+        assert await asyncio.to_thread(edges[name].wait) == -9
+        await expect(console.page.get_by_role("article", name=f"Edge {name}")).to_contain_text("No answer")
+        await console.page.keyboard.press("1")
+        await expect(console.page.locator(".view[aria-label=Events] .told")).to_contain_text("none lost, none twice")
 
-    await console.wait_count(3)
+    await console.wait_count(1 + len(published))
     await console.wait_link("live")
     assert await find_edge(console) == other
-    await expect(console.page.get_by_role("article", name=f"Edge {name}")).to_contain_text("No answer")
-    await console.page.keyboard.press("1")
-    await expect(console.page.locator("#events .mark-text").last).to_contain_text("none lost, none twice")
 
 
-async def test_closed_streams_come_back(edges: dict[str, EdgeProcess], console: Console) -> None:
-    await cause(console, await find_edge(console), "Close all streams")
-    await console.page.keyboard.press("1")
-    await publish(edges["a"], ("orders.1", 2))
+async def test_closed_streams_come_back(edges: dict[str, EdgeProcess], console: Console, broker: Broker) -> None:
+    async with publishing(broker) as published:
+        await cause(console, await find_edge(console), "Close all streams")
+        await console.page.keyboard.press("1")
+        await expect(console.page.locator(".view[aria-label=Events] .told")).to_contain_text("none lost, none twice")
 
-    await console.wait_count(2)
-    await expect(console.page.locator("#events .mark-text").last).to_contain_text("none lost, none twice")
+    await console.wait_count(1 + len(published))
 
 
 async def test_silent_edge_is_found_out(edges: dict[str, EdgeProcess], console: Console) -> None:
     silent = await find_edge(console)
-    seen = await console.page.evaluate_handle(
-        """() => {
-            const states = [], link = document.getElementById("link");
-            new MutationObserver(() => states.push(link.dataset.state)).observe(link, { attributes: true });
-            return states;
-        }"""
-    )
+    states = await console.watch_link()
     await cause(console, silent, "Go silent")
     await publish(edges["a"], ("orders.1", 2))
 
     await console.wait_count(2)
-    states = await seen.json_value()
-    assert "stale" in states, states
+    await console.wait_passed(states, "stale")
     await console.wait_link("live")
 
 

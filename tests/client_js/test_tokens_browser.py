@@ -34,7 +34,7 @@ async def edge(broker: Broker, tmp_path: Path, origin: str) -> AsyncIterator[Edg
 
 
 class Issuer:
-    """Gives the pages of a browser their tokens, good for 3 s and what is left of the second."""
+    """Gives the pages of a browser their tokens, good for 5 s and what is left of the second."""
 
     def __init__(self) -> None:
         self.signed_in = True
@@ -48,7 +48,7 @@ class Issuer:
             self.denied.append(reason)
             return None
         self.given.append(reason)
-        claims = {"tenant": "acme", "sub": "7", "subscribe": ["orders.>"], "exp": int(time.time()) + 4}
+        claims = {"tenant": "acme", "sub": "7", "subscribe": ["orders.>"], "exp": int(time.time()) + 6}
         return jwt.encode(claims, SECRET, algorithm="HS384")
 
 
