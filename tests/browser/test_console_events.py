@@ -32,8 +32,8 @@ async def console(edge: EdgeProcess) -> AsyncIterator[Console]:
 async def publish_many(edge: EdgeProcess, number: int, *, topic: str = "orders.1") -> None:
     body = [{"topic": topic, "data": {"number": index}} for index in range(number)]
     async with httpx.AsyncClient(timeout=PATIENCE) as client:
-        for begin in range(0, number, 1000):
-            answer = await client.post(f"{edge.url}/v1/acme/events", json=body[begin : begin + 1000])
+        for begin in range(0, number, 200):
+            answer = await client.post(f"{edge.url}/v1/acme/events", json=body[begin : begin + 200])
             assert answer.status_code == 201
 
 

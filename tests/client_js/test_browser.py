@@ -52,7 +52,7 @@ async def test_eight_tabs_have_one_connection_and_lose_nothing_when_the_leader_i
     await going_on
     for page in pages:
         await see(page, range(1000))
-        assert (await page.evaluate("stream.link"))["state"] == "live"
+        await reach(page, "live")
     await wait_streams(edge, 1)
     # A tab that comes later reads what it lacks, and then shares.
     late = await open_page(context, origin)

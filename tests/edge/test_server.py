@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.broker import Broker, pick_ports
+from support.broker import PATIENCE, Broker, pick_ports
 from support.calls import call
 from support.edge import EdgeProcess
 from tailrace_edge.app import create_app
@@ -20,7 +20,7 @@ def run_edge(**settings: object) -> subprocess.CompletedProcess[str]:
     """Run an edge that ends by itself."""
     environment = os.environ | {f"TAILRACE_{name.upper()}": str(value) for name, value in settings.items()}
     command = [sys.executable, "-W", "error", "-m", "tailrace_edge"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.mark.parametrize(
