@@ -5,6 +5,7 @@ import { readProblem, TailraceError } from "./errors.ts";
 import type { Item } from "./items.ts";
 import type { Link } from "./link.ts";
 import type { Member } from "./page.ts";
+import { Pause } from "./pause.ts";
 import { Session } from "./session.ts";
 import type { Transport } from "./transport.ts";
 
@@ -37,15 +38,11 @@ export class Connection implements Reader {
   #session: Session;
   #options: ConnectionOptions;
   #number: number;
-  #controller: AbortController | undefined;
+  #controller = new AbortController();
+  #pause = new Pause();
+  #suspended = false;
+  /** Runs while bytes are waited for. */
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #rouse = () => {};
-  #due = 0;
-  #floor = 0;
-  #silent = false;
-  #stopped = false;
-  #suspended: string | undefined;
-  #waiting = false;
 
   constructor(options: ConnectionOptions) {
     const { edges, cursor, backoff } = (this.#options = options);
@@ -69,70 +66,65 @@ export class Connection implements Reader {
   async *batches(): AsyncGenerator<Iterable<Item>, void, void> {
     const session = this.#session;
     const { edges, query, transport } = this.#options;
-    this.#stopped = false;
+    session.revive("closed");
     try {
       while (await this.#isDue()) {
         const { signal } = (this.#controller = new AbortController());
-        session.connect();
+        const { cursor, reason } = session;
+        const asked = () => this.#watch();
         try {
-          const { cursor, reason } = session;
-          const asked = () => this.#watch();
-          const answer = await this.#tryTo(signal, () =>
-            transport({ edges, number: this.#number++, query, cursor, reason, signal, asked }),
-          );
-          if (!answer) continue;
-          const { status, headers, body } = answer;
+          const answer = await transport({ edges, number: this.#number++, query, cursor, reason, signal, asked });
+          const { status, headers, body, deaf } = answer;
           const type = headers.get("content-type") ?? "";
-          if (status === 200 && /^text\/event-stream *(;|$)/i.test(type)) {
-            session.open();
-            edges.first = (this.#number - 1) % edges.urls.length;
-          } else {
-            // What answers 200 with something else may never end.
-            const text = status === 200 ? type : await this.#tryTo(signal, () => answer.text());
-            if (text === undefined) continue;
-            const problem = status === 200 ? new TailraceError("no-stream", text, status) : readProblem(answer, text);
-            session.refuse(problem, headers.get("retry-after"), !!edges.getToken);
+          if (status !== 200) throw readProblem(answer, await answer.text());
+          // It may never end, whatever it is.
+          if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, status);
+          session.open();
+          edges.first = (this.#number - 1) % edges.urls.length;
+          const reader = body!.getReader();
+          while (session.reading) {
+            if (!deaf) this.#watch();
+            const { value } = await reader.read();
+            this.#unwatch();
+            if (!value) throw new Error("the connection ended");
+            yield session.receive(value);
           }
-          const reader = session.reading && body?.getReader();
-          while (reader && session.reading) {
-            if (!answer.deaf) this.#watch();
-            const chunk = await this.#tryTo(signal, async () => (await reader.read()).value, "the connection ended");
-            if (!chunk) break;
-            yield session.receive(chunk);
-          }
+        } catch (error) {
+          // Who aborts it says why.
+          if (!signal.aborted) session.lose(error);
         } finally {
+          this.#unwatch();
           this.#controller.abort();
         }
       }
     } finally {
-      this.#session.leave("closed");
+      session.leave("closed");
     }
   }
 
   /** Ends the reading, also one that waits. */
   stop(): void {
-    this.#stopped = true;
+    this.#session.leave("closed");
     this.#interrupt();
   }
 
   suspend(reason: string): void {
-    this.#suspended = reason;
+    this.#suspended = true;
+    if (this.link.state !== "unauthorized") this.#session.leave("offline", reason);
     this.#interrupt();
   }
 
   resume(): void {
-    this.#suspended = undefined;
-    this.#rouse();
+    this.#suspended = false;
+    this.wake();
   }
 
   wake(): void {
     const session = this.#session;
-    this.#due = Math.min(this.#due, Math.max(this.#floor, performance.now() + drawWait(this.#options.backoff)));
-    this.#rouse();
-    if (!session.reading || !this.#waiting) return;
-    const left = session.patience - (Date.now() - session.heardAt);
-    if (left <= 0) this.#doubt();
-    else this.#watch(Math.min(left, GRACE * session.patience), true);
+    const soon = performance.now() + drawWait(this.#options.backoff);
+    session.due = Math.min(session.due, Math.max(session.floor, soon));
+    this.#pause.rouse();
+    if (session.reading && this.#timer) this.#probe();
   }
 
   offline(): void {
@@ -140,79 +132,49 @@ export class Connection implements Reader {
   }
 
   authorize(): void {
-    if (this.link.state !== "unauthorized") return;
-    this.#session.allow();
-    this.#due = 0;
-    this.#rouse();
+    this.#session.revive("unauthorized");
+    this.#pause.rouse();
   }
 
   #interrupt(): void {
-    this.#controller?.abort();
-    this.#rouse();
+    this.#controller.abort();
+    this.#pause.rouse();
   }
 
   /** Resolves when the next attempt is to be made, to whether there is one. */
   async #isDue(): Promise<boolean> {
-    const session = this.#session;
-    const now = performance.now();
-    this.#due = now + session.delay;
-    this.#floor = now + session.floor;
     for (;;) {
-      if (session.ended || this.#stopped) return false;
-      const left = this.#suspended === undefined ? this.#due - performance.now() : Infinity;
+      const { link, due } = this.#session;
+      if (link.state === "closed") return false;
+      const left = this.#suspended || link.state === "unauthorized" ? Infinity : due - performance.now();
       if (left <= 0) return true;
-      await new Promise<void>((resolve) => {
-        this.#rouse = resolve;
-        if (left < Infinity) this.#timer = setTimeout(resolve, left);
-      });
-      clearTimeout(this.#timer);
+      await this.#pause.wait(left);
     }
-  }
-
-  /** Resolves to what `act` does; to undefined if it fails or nothing comes in time, which the session then knows. */
-  async #tryTo<T>(signal: AbortSignal, act: () => Promise<T>, reason = ""): Promise<T | undefined> {
-    this.#silent = false;
-    this.#waiting = true;
-    try {
-      signal.throwIfAborted();
-      // Not everything that is waited for listens to the signal: a token is none of its business.
-      const aborted = new Promise<never>((_, reject) => {
-        signal.onabort = () => reject(signal.reason);
-      });
-      const result = await Promise.race([act(), aborted]);
-      if (result !== undefined) return result;
-    } catch (error) {
-      if (error instanceof TailraceError && error.code === "unauthorized") {
-        this.#session.bar(error.message);
-        return;
-      }
-      reason = this.#silent ? SILENCE : `${error}`;
-    } finally {
-      this.#waiting = false;
-      clearTimeout(this.#timer);
-    }
-    if (this.#stopped) this.#session.leave("closed");
-    else if (this.#suspended !== undefined) this.#session.leave("offline", this.#suspended);
-    else this.#session.lose(reason, this.#silent);
-    return;
   }
 
   /** Gives the connection up if nothing comes for so long. */
   #watch(patience = this.#session.patience, grace = false): void {
     const since = Date.now();
-    clearTimeout(this.#timer);
+    this.#unwatch();
     this.#timer = setTimeout(() => {
       // What came while the page did not run may still lie in the socket.
-      if (!grace && this.#session.reading && Date.now() - since > patience + LATE) this.#doubt();
+      if (!grace && this.#session.reading && Date.now() - since > patience + LATE) this.#probe();
       else {
-        this.#silent = true;
-        this.#controller?.abort();
+        this.#session.lose(new Error(SILENCE), true);
+        this.#controller.abort();
       }
     }, patience);
   }
 
-  #doubt(): void {
-    this.#session.doubt("stale", SILENCE);
-    this.#watch(GRACE * this.#session.patience, true);
+  #unwatch(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Has the connection show that it lives. */
+  #probe(): void {
+    const { patience, heardAt } = this.#session;
+    if (Date.now() - heardAt >= patience) this.#session.doubt("stale", SILENCE);
+    this.#watch(GRACE * patience, true);
   }
 }

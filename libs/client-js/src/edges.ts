@@ -76,10 +76,9 @@ export class Edges {
   async fetch({ number, path, query, reason, asked, ...request }: EdgeRequest): Promise<Response> {
     let authorization: string | undefined;
     if (this.getToken) {
-      const token = await Promise.resolve(this.getToken({ reason })).catch((error) => {
+      const token = await until(request.signal, this.getToken({ reason })).catch((error) => {
         if (error?.name !== "InteractionRequiredAuthError") throw error;
       });
-      request.signal.throwIfAborted();
       if (token == null) throw new TailraceError("unauthorized", "nobody is signed in");
       if (!/^[!-~]+$/.test(token)) throw new TailraceError("invalid", "token: not printable ASCII");
       authorization = `Bearer ${token}`;
@@ -92,4 +91,15 @@ export class Edges {
       credentials: this.credentials,
     });
   }
+}
+
+/** Resolves as `work` does, unless the signal is aborted before: a token is none of its business. */
+async function until<T>(signal: AbortSignal, work: T): Promise<Awaited<T>> {
+  signal.throwIfAborted();
+  return Promise.race([
+    work,
+    new Promise<never>((_, reject) => {
+      signal.onabort = () => reject(signal.reason);
+    }),
+  ]);
 }

@@ -9,11 +9,14 @@ export class TailraceError extends Error {
   readonly code: string;
   /** Of the HTTP answer, where there was one. */
   readonly status: number | undefined;
+  /** Milliseconds to wait before asking again, as that answer says; 0 if it does not. */
+  readonly retryAfter: number | undefined;
 
-  constructor(code: string, message: string, status?: number) {
+  constructor(code: string, message: string, status?: number, retryAfter?: number) {
     super(message);
     this.code = code;
     this.status = status;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -31,5 +34,12 @@ export function readProblem({ status, headers }: Pick<Response, "status"> & { he
     // The status says enough.
   }
   const code = `${problem.type ?? ""}`.split(":").pop();
-  return new TailraceError(code || `http-${status}`, `${status}: ${problem.detail || body.slice(0, 200)}`, status);
+  const message = `${status}: ${problem.detail || body.slice(0, 200)}`;
+  return new TailraceError(code || `http-${status}`, message, status, readRetryAfter(headers.get("retry-after")));
+}
+
+/** Returns the milliseconds that `Retry-After` asks for (RFC 9110, 10.2.3). */
+export function readRetryAfter(text: string | null): number {
+  if (!text) return 0;
+  return Math.max(0, /^\d+$/.test(text) ? +text * 1000 : Date.parse(text) - Date.now() || 0);
 }

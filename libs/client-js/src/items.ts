@@ -60,11 +60,6 @@ export function isPast(cursor: string | undefined, id: string): boolean {
   return id.length < cursor.length || (id.length === cursor.length && id <= cursor);
 }
 
-export function checkId(id: string): string {
-  if (!isId(id)) throw new TailraceError("malformed", `the id ${id} is none`);
-  return id;
-}
-
 /** Returns the JSON object that an event carries. */
 export function decode<T extends object>({ data, lastEventId }: SseEvent): T {
   try {

@@ -4,8 +4,9 @@
 export interface Member {
   /** Close what is open and come back on `resume`: the page is left, frozen, or was hidden for long. */
   suspend(reason: string): void;
+  /** The page is seen again: besides, do as if it were woken. */
   resume(): void;
-  /** The network is back, or the page is seen again: do not wait for long, and look whether what is open is alive. */
+  /** The network is back: do not wait for long, and look whether what is open is alive. */
   wake(): void;
   /** The browser has lost its network. */
   offline(): void;
@@ -61,7 +62,6 @@ export class Page {
     } else {
       this.#unmind();
       this.tell("resume");
-      this.tell("wake");
     }
   }
 

@@ -141,6 +141,7 @@ export class SharedReader implements Reader, HubMember {
   }
 
   resume(): void {
+    this.wake();
     if (!this.#suspended) return;
     this.#suspended = false;
     this.#hub.join(this);

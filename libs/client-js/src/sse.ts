@@ -43,10 +43,9 @@ export class SseDecoder {
       this.#check(line);
       if (line) this.#read(line);
       else {
-        const [event, data] = [this.#event || "message", this.#data];
         this.lastEventId = this.#id;
+        if (this.#data) yield { event: this.#event || "message", data: this.#data.slice(0, -1), lastEventId: this.#id };
         this.#event = this.#data = "";
-        if (data) yield { event, data: data.slice(0, -1), lastEventId: this.#id };
       }
     }
     this.#check(this.#rest);
