@@ -24,8 +24,6 @@ async function measure(contents, external) {
 
 const sizes = {};
 for (const [name, code] of Object.entries(uses)) {
-  // Sharing calls at once.
-  const atOnce = name === "sharing" ? later.filter((file) => file !== "./calls.ts") : later;
-  sizes[name] = { atOnce: await measure(code, atOnce), all: await measure(code, []) };
+  sizes[name] = { atOnce: await measure(code, later), all: await measure(code, []) };
 }
 console.log(JSON.stringify(sizes));

@@ -28,9 +28,8 @@ export interface ClientOptions extends EdgeOptions {
 /** What sharing is built on. */
 export interface Sharing {
   edges: Edges;
-  page: Page;
   /** Goes on after `cursor`, if that is an id. */
-  connect(stream: AskedStream, cursor?: string): Connection;
+  connect(stream: AskedStream, cursor?: string, transport?: Transport): Connection;
 }
 
 /** What is asked of a connection. */
@@ -43,7 +42,7 @@ export interface AskedStream {
 }
 
 /** Makes readers that share a connection; see `tailrace/share`. */
-export type Share = (sharing: Sharing) => (stream: AskedStream) => Reader;
+export type Share = (sharing: Sharing) => (stream: AskedStream, cursor?: string) => Reader;
 
 export class Client {
   #edges: Edges;
@@ -60,7 +59,7 @@ export class Client {
     this.#backoff = backoff;
     const streams = options.fetch || "body" in (globalThis.Response?.prototype ?? {});
     this.#transport = transport === "eventsource" || (!transport && !streams) ? openEventSource : fetchStream;
-    this.#share = share?.({ edges: this.#edges, page: this.#page, connect: this.#connect });
+    this.#share = share?.({ edges: this.#edges, connect: this.#connect });
   }
 
   /** Returns what happens on some topics. Nothing is connected until it is read. */
@@ -71,10 +70,8 @@ export class Client {
     if (!topics.length) throw new TailraceError("invalid", "topics: none");
     const from = typeof start === "string" ? start : start.toISOString();
     const key = persist === undefined ? undefined : `tailrace ${urls[0]} ${tenant} ${persist}`;
-    const shared = maxRate === undefined && until === undefined && this.#share;
-    const open = (cursor = from): Reader =>
-      shared ? shared({ topics, types, from: cursor }) : this.#connect({ topics, from, types, maxRate, until }, cursor);
-    return new Stream<T>(open, this.#page, signal, key);
+    const connect = (maxRate === undefined && until === undefined && this.#share) || this.#connect;
+    return new Stream<T>((kept) => connect({ topics, from, types, maxRate, until }, kept), this.#page, signal, key);
   }
 
   /** Returns a job to watch: the same object for the same job, as long as somebody holds it. */
@@ -126,12 +123,12 @@ export class Client {
     this.dispose();
   }
 
-  #connect = ({ topics, from, types, maxRate, until }: AskedStream, cursor = from): Connection => {
+  #connect = ({ topics, from, types, maxRate, until }: AskedStream, cursor = from, transport = this.#transport): Connection => {
     const fields = Object.entries({ from, types: types?.join(), max_rate: maxRate, until });
     const given = fields.filter(([, value]) => value !== undefined);
     return new Connection({
       edges: this.#edges,
-      transport: this.#transport,
+      transport,
       backoff: this.#backoff,
       query: [...topics.map((topic) => ["topic", topic]), ...given] as unknown as Query,
       cursor: isId(cursor) ? cursor : undefined,

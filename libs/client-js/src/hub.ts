@@ -2,6 +2,7 @@ import type { AskedStream, Sharing } from "./client.ts";
 import type { Connection } from "./connection.ts";
 import type { Item } from "./items.ts";
 import { CONNECTING, type Link } from "./link.ts";
+import { Pause } from "./pause.ts";
 
 /** Milliseconds in which wishes are gathered before the leader connects anew. */
 const GATHER = 50;
@@ -46,6 +47,8 @@ export class Hub {
   position: string | undefined;
   /** The shared connection was refused: everybody has their own. */
   off = false;
+  /** The shared connection, while this tab leads. */
+  connection: Connection | undefined;
 
   #sharing: Sharing;
   #name: string;
@@ -58,10 +61,9 @@ export class Hub {
   // While this tab leads
   #lead = "";
   #wants: Map<string, string[]> | undefined;
-  #connection: Connection | undefined;
   #served: string[] = [];
   #gathering: ReturnType<typeof setTimeout> | undefined;
-  #rouse = () => {};
+  #pause = new Pause();
 
   constructor(sharing: Sharing, name: string) {
     this.#sharing = sharing;
@@ -69,13 +71,16 @@ export class Hub {
   }
 
   join(reader: HubMember): void {
-    if (!this.#readers.size) this.#start();
+    const isFirst = !this.#readers.size;
     this.#readers.add(reader);
+    if (isFirst) this.#start();
+    else this.announce();
   }
 
   leave(reader: HubMember): void {
     if (!this.#readers.delete(reader) || this.#readers.size) return;
     this.#stop.abort();
+    this.#resign();
     this.#channel?.close();
     this.#channel = undefined;
     clearTimeout(this.#watchdog);
@@ -89,14 +94,6 @@ export class Hub {
 
   authorize(): void {
     this.#post({ kind: "authorize" });
-  }
-
-  wake(): void {
-    this.#connection?.wake();
-  }
-
-  offline(): void {
-    this.#connection?.offline();
   }
 
   #start(): void {
@@ -116,14 +113,19 @@ export class Hub {
   /** Leads from when this tab gets the lock until it is given up or stolen. */
   #aspire(options: LockOptions): void {
     const { signal } = this.#stop;
-    const leading = new AbortController();
-    signal.addEventListener("abort", () => leading.abort());
+    const lead = crypto.randomUUID();
     navigator.locks
-      .request(this.#name, options, () => this.#takeLead(leading.signal))
+      .request(this.#name, options, () => this.#takeLead(lead))
       .catch(() => {
-        leading.abort();
+        if (this.#lead === lead) this.#resign();
         if (!signal.aborted) this.#aspire({ signal });
       });
+  }
+
+  #resign(): void {
+    this.#lead = "";
+    this.connection?.stop();
+    this.#pause.rouse();
   }
 
   #hold(name: string, options: LockOptions, act: () => Promise<unknown>): void {
@@ -160,9 +162,10 @@ export class Hub {
       for (const reader of this.#readers) reader.onLink(reader.link);
     } else if (message.kind === "ask") this.announce();
     else if (message.kind === "want") this.#want(message.tab, message.keys, message.cursor);
-    else if (message.kind === "authorize") this.#connection?.authorize();
+    else if (message.kind === "authorize") this.connection?.authorize();
     else {
       this.off = true;
+      this.link = CONNECTING;
       for (const reader of this.#readers) reader.rouse();
     }
   }
@@ -185,8 +188,8 @@ export class Hub {
     if (this.#gathering !== undefined) return;
     this.#gathering = setTimeout(() => {
       this.#gathering = undefined;
-      this.#connection?.stop();
-      this.#rouse();
+      this.connection?.stop();
+      this.#pause.rouse();
     }, GATHER);
   }
 
@@ -195,24 +198,20 @@ export class Hub {
   }
 
   /** Reads for all tabs, as long as this one has the lock. */
-  async #takeLead(stop: AbortSignal): Promise<void> {
+  async #takeLead(lead: string): Promise<void> {
     if (this.off) return;
-    this.#lead = crypto.randomUUID();
+    this.#lead = lead;
     const wants = (this.#wants = new Map<string, string[]>());
     const pulse = setInterval(() => this.#post({ kind: "link", link: this.link }), PULSE);
-    stop.addEventListener("abort", () => {
-      this.#connection?.stop();
-      this.#rouse();
-    });
     this.#post({ kind: "ask" });
     try {
-      while (!stop.aborted) {
+      while (this.#lead === lead) {
         const keys = (this.#served = [...new Set([...wants.values()].flat())]);
         if (!keys.length || this.position === undefined) {
-          await new Promise<void>((resolve) => (this.#rouse = resolve));
+          await this.#pause.wait();
           continue;
         }
-        const connection = (this.#connection = this.#sharing.connect(unite(keys), this.position));
+        const connection = (this.connection = this.#sharing.connect(unite(keys), this.position));
         connection.onLink = (link) => {
           if (link.state !== "closed") this.#post({ kind: "link", link });
         };
@@ -230,7 +229,7 @@ export class Hub {
     } finally {
       clearInterval(pulse);
       clearTimeout(this.#gathering);
-      this.#gathering = this.#connection = this.#wants = undefined;
+      this.#gathering = this.connection = this.#wants = undefined;
       this.#served = [];
     }
   }
