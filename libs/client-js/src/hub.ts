@@ -10,15 +10,15 @@ const GATHER = 50;
 const PULSE = 20_000;
 /** Milliseconds without any after which another tab takes over; timers of hidden tabs run once a minute. */
 const HUNG = 90_000;
-/** Everything in `(after, upTo]` on the topics that are served, in order. */
+
+/** Everything in `(after, upTo]` that is wanted by those who are served, in order. Whoever leads, that is true. */
 export interface Feed {
   kind: "feed";
-  lead: string;
   after: string;
   upTo: string;
   items: Item[];
-  /** Whose wishes are served from `after` on: first on each connection, and for who comes later. */
-  serves?: string[] | undefined;
+  /** Whose wishes are served. */
+  keys: string[];
 }
 
 type Message =
@@ -59,7 +59,6 @@ export class Hub {
   #watchdog: ReturnType<typeof setTimeout> | undefined;
 
   // While this tab leads
-  #lead = "";
   #wants: Map<string, string[]> | undefined;
   #served: string[] = [];
   #gathering: ReturnType<typeof setTimeout> | undefined;
@@ -113,17 +112,16 @@ export class Hub {
   /** Leads from when this tab gets the lock until it is given up or stolen. */
   #aspire(options: LockOptions): void {
     const { signal } = this.#stop;
-    const lead = crypto.randomUUID();
     navigator.locks
-      .request(this.#name, options, () => this.#takeLead(lead))
+      .request(this.#name, options, () => this.#takeLead(signal))
       .catch(() => {
-        if (this.#lead === lead) this.#resign();
+        this.#resign();
         if (!signal.aborted) this.#aspire({ signal });
       });
   }
 
   #resign(): void {
-    this.#lead = "";
+    this.#wants = undefined;
     this.connection?.stop();
     this.#pause.rouse();
   }
@@ -179,33 +177,28 @@ export class Hub {
     }
     wants.set(tab, keys);
     this.position ??= cursor;
-    if (keys.every((key) => this.#served.includes(key))) {
-      const at = this.position;
+    if (!keys.every((key) => this.#served.includes(key))) {
+      this.#gathering ??= setTimeout(() => {
+        this.#gathering = undefined;
+        this.connection?.stop();
+        this.#pause.rouse();
+      }, GATHER);
       // Who has only just come does not know that it is served.
-      if (at !== undefined) this.#feed(at, at, [], this.#served);
-      return;
-    }
-    if (this.#gathering !== undefined) return;
-    this.#gathering = setTimeout(() => {
-      this.#gathering = undefined;
-      this.connection?.stop();
-      this.#pause.rouse();
-    }, GATHER);
+    } else if (this.position !== undefined) this.#feed(this.position, this.position, []);
   }
 
-  #feed(after: string, upTo: string, items: Item[], serves?: string[]): void {
-    this.#post({ kind: "feed", lead: this.#lead, after, upTo, items, serves });
+  #feed(after: string, upTo: string, items: Item[]): void {
+    this.#post({ kind: "feed", after, upTo, items, keys: this.#served });
   }
 
   /** Reads for all tabs, as long as this one has the lock. */
-  async #takeLead(lead: string): Promise<void> {
-    if (this.off) return;
-    this.#lead = lead;
+  async #takeLead(signal: AbortSignal): Promise<void> {
+    if (this.off || signal.aborted) return;
     const wants = (this.#wants = new Map<string, string[]>());
     const pulse = setInterval(() => this.#post({ kind: "link", link: this.link }), PULSE);
     this.#post({ kind: "ask" });
     try {
-      while (this.#lead === lead) {
+      while (this.#wants === wants) {
         const keys = (this.#served = [...new Set([...wants.values()].flat())]);
         if (!keys.length || this.position === undefined) {
           await this.#pause.wait();
@@ -215,12 +208,10 @@ export class Hub {
         connection.onLink = (link) => {
           if (link.state !== "closed") this.#post({ kind: "link", link });
         };
-        let serves: string[] | undefined = keys;
         for await (const batch of connection.batches()) {
           const after = this.position;
           const items = [...batch];
-          this.#feed(after, connection.cursor ?? after, items, serves);
-          serves = undefined;
+          this.#feed(after, connection.cursor ?? after, items);
         }
       }
     } catch {

@@ -15,7 +15,7 @@ import { SharedReader } from "./shared-reader.ts";
  */
 export function share({ principal }: { principal: string }): Share {
   return (sharing) => {
-    if (!globalThis.navigator?.locks || !globalThis.BroadcastChannel) return sharing.connect;
+    if (!globalThis.navigator?.locks) return sharing.connect;
     const { urls, tenant } = sharing.edges;
     const hub = new Hub(sharing, `tailrace ${JSON.stringify([urls, tenant, principal])}`);
     return (stream, cursor) => new SharedReader(sharing, hub, stream, cursor);

@@ -26,9 +26,8 @@ export class SharedReader implements Reader, HubMember {
   #pause = new Pause();
 
   // What was broadcast: all of (after, upTo] is in `items`, for who has everything up to `after`.
-  #lead = "";
   #after: string | undefined;
-  #upTo = "";
+  #upTo: string | undefined;
   #items: Exclude<Item, Reset>[] = [];
   #reset: Reset | undefined;
 
@@ -45,17 +44,16 @@ export class SharedReader implements Reader, HubMember {
     return this.#halted ?? (own && !/connecting|closed/.test(own.state) ? own : this.#hub.link);
   }
 
-  feed({ lead, after, upTo, items, serves }: Feed): void {
-    if (serves) this.#lead = serves.includes(this.key) ? lead : "";
-    if (this.#lead !== lead) return this.#begin(undefined);
-    if (this.#after === undefined || this.#upTo !== after) this.#begin(after);
-    this.#upTo = upTo;
+  feed({ after, upTo, items, keys }: Feed): void {
+    if (!keys.includes(this.key)) return this.#begin(undefined);
+    if (this.#upTo !== after) this.#begin(after);
     for (const item of items) {
       if (item.kind === "reset") {
         this.#reset = item;
         this.#begin(item.cursor);
       } else if (this.#wants(item)) this.#items.push(item);
     }
+    this.#upTo = upTo;
     if (this.#items.length > KEPT) this.#begin(upTo);
     this.rouse();
   }
@@ -84,10 +82,8 @@ export class SharedReader implements Reader, HubMember {
           this.cursor = id;
           yield item;
         } else {
-          if (after !== undefined) {
-            if (!isPast(cursor, this.#upTo)) this.cursor = this.#upTo;
-            this.#after = this.#upTo;
-          }
+          const upTo = (this.#after = this.#upTo);
+          if (upTo !== undefined && !isPast(cursor, upTo)) this.cursor = upTo;
           await this.#pause.wait();
         }
       }
@@ -147,7 +143,7 @@ export class SharedReader implements Reader, HubMember {
 
   /** Forgets what was broadcast; from `after` on it is taken again. */
   #begin(after: string | undefined): void {
-    this.#after = after;
+    this.#after = this.#upTo = after;
     this.#items = [];
   }
 

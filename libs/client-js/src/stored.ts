@@ -23,15 +23,14 @@ export const readStored: Transport = async ({ edges, query, cursor, ...request }
   const lists: Query[] = newest ? topics.map(([, topic]) => [["match", topic]]) : [[...topics, ["from", from]]];
   const pages: Page[] = [];
   for (const fields of lists) {
-    let asked = fields;
-    for (let more = true; more; ) {
-      const answer = await edges.fetch({ ...request, path, query: asked });
+    let following: Query = [];
+    do {
+      const answer = await edges.fetch({ ...request, path, query: [...fields, ...following] });
       if (!answer.ok) return answer;
       const page: Page = await answer.json();
       pages.push(page);
-      more = newest && page.next !== null;
-      asked = [...fields, ["page", page.next as string]];
-    }
+      following = newest && page.next !== null ? [["page", page.next]] : [];
+    } while (following.length);
   }
   const [{ cursor: head, gap, next }] = pages as [Page];
   const events = pages.flatMap((page) => page.events).sort((one, other) => (isPast(other.id, one.id) ? -1 : 1));
