@@ -29,7 +29,7 @@ export function isPassing(status: number): boolean {
 export function readProblem({ status, headers }: Pick<Response, "status"> & { headers: Pick<Headers, "get"> }, body: string): TailraceError {
   let problem: { type?: unknown; detail?: unknown } = {};
   try {
-    if (headers.get("content-type")?.includes("problem+json")) problem = Object(JSON.parse(body));
+    problem = Object(JSON.parse(body));
   } catch {
     // The status says enough.
   }

@@ -3,6 +3,7 @@ import type { Client } from "./client.ts";
 import { TailraceError } from "./errors.ts";
 import type { Gap, Reset, TailraceEvent } from "./items.ts";
 import { CONNECTING, type Link } from "./link.ts";
+import { onAbort } from "./signals.ts";
 import type { Stream } from "./stream.ts";
 
 export type JobStatus = "running" | "retrying" | "worker_lost" | "complete" | "failed" | "cancelled";
@@ -96,8 +97,8 @@ export function isTerminal(state: JobState | undefined): boolean {
 
 /** Returns any text as one token of a topic. */
 export function quoteToken(text: string): string {
-  const quoted: Record<string, string> = { ".": "%2E", "*": "%2A" };
-  return text.replace(/[.*>%\p{Cc}\p{Cf}\p{Co}\p{Z}]/gu, (each) => quoted[each] ?? encodeURIComponent(each));
+  const quote = (each: string) => encodeURIComponent(each).replace(".", "%2E").replace("*", "%2A");
+  return text.replace(/[.*>%\p{Cc}\p{Cf}\p{Co}\p{Z}]/gu, quote);
 }
 
 /**
@@ -157,15 +158,12 @@ export class Job<Result = unknown> extends Emitter<JobEvents<Result>> {
    */
   async finished({ signal }: { signal?: AbortSignal } = {}): Promise<JobState<Result>> {
     const { promise, resolve, reject } = Promise.withResolvers<JobState<Result>>();
-    const abort = () => reject(signal?.reason);
     signal?.throwIfAborted();
-    signal?.addEventListener("abort", abort);
-    const leave = [this.on("end", resolve), this.on("error", reject)];
+    const leave = [onAbort(signal, reject), this.on("end", resolve), this.on("error", reject)];
     try {
       return await promise;
     } finally {
       for (const off of leave) off();
-      signal?.removeEventListener("abort", abort);
     }
   }
 

@@ -1,4 +1,5 @@
 /** The life of the page that streams live in. Outside of browsers nothing happens here. */
+import { TailraceError } from "./errors.ts";
 
 /** Who is told of it. */
 export interface Member {
@@ -18,7 +19,17 @@ export interface Member {
   stop(): void;
 }
 
-const EVENTS = ["online", "offline", "visibilitychange", "pagehide", "pageshow", "freeze", "resume"];
+/** What members are told when something happens to the page; of one that is hidden, to save. */
+const TOLD = {
+  online: "wake",
+  offline: "offline",
+  // Whether the page is kept for going back is known to nobody now, and what is open might prevent it.
+  pagehide: "suspend",
+  freeze: "suspend",
+  pageshow: "resume",
+  resume: "resume",
+  visibilitychange: "resume",
+} as const;
 
 export class Page {
   #disposed: AbortSignal;
@@ -32,18 +43,19 @@ export class Page {
     this.#closeAfter = closeAfter;
   }
 
-  /** Tells a member from now on. There are listeners while there are members. */
+  /** Tells a member from now on, which is none yet. There are listeners while there are members. */
   add(member: Member): void {
     this.#disposed.throwIfAborted();
+    if (this.#members.has(member)) throw new TailraceError("invalid", "read twice at a time");
     if (!this.#members.size) this.#listen("addEventListener");
     this.#members.add(member);
     this.#mind();
   }
 
   delete(member: Member): void {
-    if (!this.#members.delete(member) || this.#members.size) return;
-    this.#unmind();
-    this.#listen("removeEventListener");
+    this.#members.delete(member);
+    if (!this.#members.size) this.#listen("removeEventListener");
+    this.#mind();
   }
 
   /** Tells all members. */
@@ -52,39 +64,19 @@ export class Page {
   }
 
   handleEvent({ type }: Event): void {
-    if (type === "online") this.tell("wake");
-    else if (type === "offline") this.tell("offline");
-    // Whether the page is kept for going back is known to nobody now, and what is open might prevent it.
-    else if (type === "pagehide" || type === "freeze") this.#suspend(type);
-    else if (type === "visibilitychange" && document.hidden) {
-      this.tell("save");
-      this.#mind();
-    } else {
-      this.#unmind();
-      this.tell("resume");
-    }
+    const hides = type === "visibilitychange" && document.hidden;
+    this.tell(hides ? "save" : TOLD[type as keyof typeof TOLD], type);
+    this.#mind();
   }
 
   #mind(): void {
-    if (this.#closeAfter === undefined || !globalThis.document?.hidden) return;
-    this.#timer ??= setTimeout(() => {
-      this.#unmind();
-      this.#suspend("hidden");
-    }, this.#closeAfter);
-  }
-
-  #unmind(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
-  #suspend(reason: string): void {
-    this.tell("save");
-    this.tell("suspend", reason);
+    if (this.#closeAfter === undefined || !this.#members.size || !globalThis.document?.hidden) return;
+    this.#timer = setTimeout(() => this.tell("suspend", "hidden"), this.#closeAfter);
   }
 
   #listen(what: "addEventListener" | "removeEventListener"): void {
     // Capturing, since some of them happen to the document and do not bubble.
-    for (const type of EVENTS) globalThis[what]?.(type, this, true);
+    for (const type in TOLD) globalThis[what]?.(type, this, true);
   }
 }

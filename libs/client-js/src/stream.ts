@@ -1,9 +1,9 @@
 import type { Reader } from "./connection.ts";
-import { TailraceError } from "./errors.ts";
 import { Emitter } from "./emitter.ts";
 import { isId, type Item } from "./items.ts";
 import type { Link } from "./link.ts";
 import type { Page } from "./page.ts";
+import { onAbort } from "./signals.ts";
 
 /** Where a stream begins: `now`, `last` (the newest event of each topic, then what comes), `start` (all that is stored),
  * an event id (what comes after it), a time (RFC 3339 text or a Date), or a time ago like `-10m`. */
@@ -40,20 +40,21 @@ export class Stream<T = unknown> extends Emitter<{ link: Link }> implements Asyn
   #reader: Reader;
   #page: Page;
   #signal: AbortSignal | undefined;
-  #key: string | undefined;
-  #reading = false;
 
   /** @internal */
   constructor(open: OpenReader, page: Page, signal: AbortSignal | undefined, key: string | undefined) {
     super();
-    const kept = key === undefined ? undefined : globalThis.sessionStorage?.getItem(key);
-    const reader = open(isId(kept) ? kept : undefined);
-    reader.onLink = (link) => this.emit("link", link);
-    this.#reader = reader;
+    const kept = key && globalThis.sessionStorage?.getItem(key);
+    const reader = (this.#reader = open(isId(kept) ? kept : undefined));
     this.#page = page;
     this.#signal = signal;
-    this.#key = key;
-    if (key !== undefined) reader.save = () => this.#save();
+    reader.save = () => {
+      if (key && reader.cursor) globalThis.sessionStorage?.setItem(key, reader.cursor);
+    };
+    reader.onLink = (link) => {
+      reader.save?.();
+      this.emit("link", link);
+    };
   }
 
   /** The id to keep, and to pass as `from` to go on from here: behind the last item the loop has got. */
@@ -92,24 +93,15 @@ export class Stream<T = unknown> extends Emitter<{ link: Link }> implements Asyn
 
   async *#run(): AsyncGenerator<Item<T>, void, void> {
     const [reader, signal] = [this.#reader, this.#signal];
-    if (this.#reading) throw new TailraceError("invalid", "read twice at a time");
     signal?.throwIfAborted();
-    const stop = () => reader.stop();
     this.#page.add(reader);
-    signal?.addEventListener("abort", stop);
-    this.#reading = true;
+    const leave = onAbort(signal, () => reader.stop());
     try {
       yield* reader.read() as AsyncGenerator<Item<T>, void, void>;
       signal?.throwIfAborted();
     } finally {
-      this.#reading = false;
       this.#page.delete(reader);
-      signal?.removeEventListener("abort", stop);
-      this.#save();
+      leave();
     }
-  }
-
-  #save(): void {
-    if (this.#key !== undefined && this.cursor !== undefined) globalThis.sessionStorage?.setItem(this.#key, this.cursor);
   }
 }
