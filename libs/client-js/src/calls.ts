@@ -46,7 +46,7 @@ export async function call<T>(edges: Edges, path: string, options: CallOptions =
       if (method === "GET" && ++tried < edges.urls.length) continue;
       throw new TailraceError("unavailable", `no edge answers: ${error}`);
     }
-    edges.first = (first + tried) % edges.urls.length;
+    edges.first = first + tried;
     if (answer.ok) return (text ? JSON.parse(text) : undefined) as T;
     if (answer.status !== 401 || reason !== "connect" || !edges.getToken) throw readProblem(answer, text);
     reason = "unauthorized";

@@ -5,7 +5,7 @@ import { Edges, type EdgeOptions, type Query } from "./edges.ts";
 import { TailraceError } from "./errors.ts";
 import { isId } from "./items.ts";
 import type { Link } from "./link.ts";
-import { Job } from "./job.ts";
+import { formatTopic, Job } from "./job.ts";
 import { Page } from "./page.ts";
 import { Stream, type StreamOptions } from "./stream.ts";
 import type { Text } from "./text.ts";
@@ -55,10 +55,10 @@ export class Client {
   /** @internal */
   constructor({ backoff, whenHidden, transport, share, ...options }: ClientOptions) {
     this.#edges = new Edges(options);
-    this.#page = new Page(this.#edges.disposed.signal, typeof whenHidden === "object" ? whenHidden.closeAfter : undefined);
+    this.#page = new Page(this.#edges.disposed.signal, whenHidden === "keep" ? undefined : whenHidden?.closeAfter);
     this.#backoff = backoff;
-    const streams = options.fetch || "body" in (globalThis.Response?.prototype ?? {});
-    this.#transport = transport === "eventsource" || (!transport && !streams) ? openEventSource : fetchStream;
+    const fallback = options.fetch || "body" in Response.prototype ? "fetch" : "eventsource";
+    this.#transport = (transport ?? fallback) === "fetch" ? fetchStream : openEventSource;
     this.#share = share?.({ edges: this.#edges, connect: this.#connect });
   }
 
@@ -69,17 +69,17 @@ export class Client {
     const topics = [options.topics].flat();
     if (!topics.length) throw new TailraceError("invalid", "topics: none");
     const from = typeof start === "string" ? start : start.toISOString();
-    const key = persist === undefined ? undefined : `tailrace ${urls[0]} ${tenant} ${persist}`;
+    const key = persist && `tailrace ${urls[0]} ${tenant} ${persist}`;
     const connect = (maxRate === undefined && until === undefined && this.#share) || this.#connect;
     return new Stream<T>((kept) => connect({ topics, from, types, maxRate, until }, kept), this.#page, signal, key);
   }
 
   /** Returns a job to watch: the same object for the same job, as long as somebody holds it. */
   job<Result = unknown>(id: string, { user }: { user?: string | undefined } = {}): Job<Result> {
-    const topic = Job.topic(id, user);
+    const topic = formatTopic(id, user);
     const known = this.#jobs.get(topic)?.deref() as Job<Result> | undefined;
     if (known) return known;
-    const job = new Job<Result>(id, user, this);
+    const job = new Job<Result>(id, user, topic, this);
     this.#jobs.set(topic, new WeakRef(job as Job<never>));
     return job;
   }

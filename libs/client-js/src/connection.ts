@@ -71,16 +71,17 @@ export class Connection implements Reader {
       while (await this.#isDue()) {
         const { signal } = (this.#controller = new AbortController());
         const { cursor, reason } = session;
+        const number = this.#number++;
         const asked = () => this.#watch();
         try {
-          const answer = await transport({ edges, number: this.#number++, query, cursor, reason, signal, asked });
+          const answer = await transport({ edges, number, query, cursor, reason, signal, asked });
           const { status, headers, body, deaf } = answer;
           const type = headers.get("content-type") ?? "";
           if (status !== 200) throw readProblem(answer, await answer.text());
           // It may never end, whatever it is.
           if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, status);
           session.open();
-          edges.first = (this.#number - 1) % edges.urls.length;
+          edges.first = number;
           const reader = body!.getReader();
           while (session.reading) {
             if (!deaf) this.#watch();

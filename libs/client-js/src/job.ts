@@ -101,6 +101,11 @@ export function quoteToken(text: string): string {
   return text.replace(/[.*>%\p{Cc}\p{Cf}\p{Co}\p{Z}]/gu, quote);
 }
 
+/** Returns the topic of a job. */
+export function formatTopic(id: string, user: string | undefined): string {
+  return `${user === undefined ? "" : `users.${quoteToken(user)}.`}jobs.${quoteToken(id)}`;
+}
+
 /**
  * A job to watch, which need not exist yet. It is followed while somebody listens or waits, over one stream however
  * many they are, and no more once it has ended.
@@ -117,17 +122,12 @@ export class Job<Result = unknown> extends Emitter<JobEvents<Result>> {
   #stream: Stream<JobState<Result>> | undefined;
 
   /** @internal */
-  constructor(id: string, user: string | undefined, client: Client) {
+  constructor(id: string, user: string | undefined, topic: string, client: Client) {
     super();
     this.id = id;
     this.user = user;
-    this.topic = Job.topic(id, user);
+    this.topic = topic;
     this.#client = client;
-  }
-
-  /** Returns the topic of a job. */
-  static topic(id: string, user?: string): string {
-    return `${user === undefined ? "" : `users.${quoteToken(user)}.`}jobs.${quoteToken(id)}`;
   }
 
   override on<Name extends keyof JobEvents<Result>>(
@@ -136,8 +136,8 @@ export class Job<Result = unknown> extends Emitter<JobEvents<Result>> {
   ): () => void {
     const off = super.on(name, listener);
     const { state } = this.snapshot;
-    if (state && isTerminal(state)) {
-      if (name === "end") queueMicrotask(() => (listener as (value: JobState<Result>) => void)(state));
+    if (isTerminal(state)) {
+      if (name === "end") queueMicrotask(() => (listener as (value: typeof state) => void)(state));
     } else if (!this.#stream) void this.#follow();
     return () => {
       off();
@@ -190,7 +190,7 @@ export class Job<Result = unknown> extends Emitter<JobEvents<Result>> {
       }
       this.#stream = undefined;
       const { state } = this.snapshot;
-      if (state && isTerminal(state)) this.emit("end", state);
+      if (isTerminal(state)) this.emit("end", state as JobState<Result>);
       // Somebody came while the stream was being closed.
       else if (this.listening && !this.#client.disposed) void this.#follow();
     } catch (error) {

@@ -69,14 +69,12 @@ export class Session {
     this.#decoder = Object.assign(new SseDecoder(), { retry: this.#decoder.retry });
     this.#openedAt = this.heardAt = Date.now();
     this.reading = true;
-    this.#doubted = false;
   }
 
   /** Yields what a chunk completes. Take all of it, or leave the connection. */
   *receive(chunk: Uint8Array): Generator<Item, void, void> {
     this.heardAt = Date.now();
     if (this.#doubted) this.#change({ state: "live" });
-    this.#doubted = false;
     try {
       for (const sse of this.#decoder.feed(chunk)) {
         const item = this.#take(sse);
@@ -108,8 +106,7 @@ export class Session {
   /** Learns that the link may be dead, though nothing has failed: the next byte makes it live again. */
   doubt(state: "stale" | "offline", reason: string): void {
     if (!this.reading || this.link.state !== "live") return;
-    this.#doubted = true;
-    this.#change({ state, reason });
+    this.#change({ state, reason }, true);
   }
 
   /** Has the connection left. Once the link is `closed`, it stays so until it is revived. */
@@ -184,7 +181,8 @@ export class Session {
     this.leave(state, reason, wait + more);
   }
 
-  #change(change: Partial<Link>): void {
+  #change(change: Partial<Link>, doubted = false): void {
+    this.#doubted = doubted;
     this.link = { ...this.link, reason: undefined, retryIn: undefined, ...change };
     this.#onLink(this.link);
   }
