@@ -1,5 +1,5 @@
-/** Sockets and timers of a stream; what is done with them says its `Session`. */
-import { drawWait, type BackoffOptions } from "./backoff.ts";
+/** Sockets and timers of a stream; what is done with them says the `Session` that it is. */
+import type { BackoffOptions } from "./backoff.ts";
 import type { Edges, Query } from "./edges.ts";
 import { readProblem, TailraceError } from "./errors.ts";
 import type { Item } from "./items.ts";
@@ -33,9 +33,7 @@ export interface ConnectionOptions {
 }
 
 /** A stream of one's own: one connection after the other, each read only while somebody waits for items. */
-export class Connection implements Reader {
-  onLink: (link: Link) => void = () => {};
-  #session: Session;
+export class Connection extends Session implements Reader {
   #options: ConnectionOptions;
   #number: number;
   #controller = new AbortController();
@@ -45,17 +43,10 @@ export class Connection implements Reader {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ConnectionOptions) {
-    const { edges, cursor, backoff } = (this.#options = options);
+    const { edges, cursor, backoff } = options;
+    super(cursor, edges.timeout, backoff);
+    this.#options = options;
     this.#number = edges.first;
-    this.#session = new Session(cursor, edges.timeout, backoff, (link) => this.onLink(link));
-  }
-
-  get link(): Link {
-    return this.#session.link;
-  }
-
-  get cursor(): string | undefined {
-    return this.#session.cursor;
   }
 
   async *read(): AsyncGenerator<Item, void, void> {
@@ -64,13 +55,12 @@ export class Connection implements Reader {
 
   /** Yields what each chunk completes; the cursor moves as its items are taken. */
   async *batches(): AsyncGenerator<Iterable<Item>, void, void> {
-    const session = this.#session;
     const { edges, query, transport } = this.#options;
-    session.revive("closed");
+    this.revive("closed");
     try {
       while (await this.#isDue()) {
         const { signal } = (this.#controller = new AbortController());
-        const { cursor, reason } = session;
+        const { cursor, reason } = this;
         const number = this.#number++;
         const asked = () => this.#watch();
         try {
@@ -80,38 +70,38 @@ export class Connection implements Reader {
           if (status !== 200) throw readProblem(answer, await answer.text());
           // It may never end, whatever it is.
           if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, status);
-          session.open();
+          this.open();
           edges.first = number;
           const reader = body!.getReader();
-          while (session.reading) {
+          while (this.reading) {
             if (!deaf) this.#watch();
             const { value } = await reader.read();
             this.#unwatch();
             if (!value) throw new Error("the connection ended");
-            yield session.receive(value);
+            yield this.receive(value);
           }
         } catch (error) {
           // Who aborts it says why.
-          if (!signal.aborted) session.lose(error);
+          if (!signal.aborted) this.lose(error);
         } finally {
           this.#unwatch();
           this.#controller.abort();
         }
       }
     } finally {
-      session.leave("closed");
+      this.leave("closed");
     }
   }
 
   /** Ends the reading, also one that waits. */
   stop(): void {
-    this.#session.leave("closed");
+    this.leave("closed");
     this.#interrupt();
   }
 
   suspend(reason: string): void {
     this.#suspended = true;
-    if (this.link.state !== "unauthorized") this.#session.leave("offline", reason);
+    if (this.link.state !== "unauthorized") this.leave("offline", reason);
     this.#interrupt();
   }
 
@@ -121,19 +111,17 @@ export class Connection implements Reader {
   }
 
   wake(): void {
-    const session = this.#session;
-    const soon = performance.now() + drawWait(this.#options.backoff);
-    session.due = Math.min(session.due, Math.max(session.floor, soon));
+    this.hasten();
     this.#pause.rouse();
-    if (session.reading && this.#timer) this.#probe();
+    if (this.reading && this.#timer) this.#probe();
   }
 
   offline(): void {
-    this.#session.doubt("offline", "the browser is offline");
+    this.doubt("offline", "the browser is offline");
   }
 
   authorize(): void {
-    this.#session.revive("unauthorized");
+    this.revive("unauthorized");
     this.#pause.rouse();
   }
 
@@ -145,7 +133,7 @@ export class Connection implements Reader {
   /** Resolves when the next attempt is to be made, to whether there is one. */
   async #isDue(): Promise<boolean> {
     for (;;) {
-      const { link, due } = this.#session;
+      const { link, due } = this;
       if (link.state === "closed") return false;
       const left = this.#suspended || link.state === "unauthorized" ? Infinity : due - performance.now();
       if (left <= 0) return true;
@@ -154,14 +142,14 @@ export class Connection implements Reader {
   }
 
   /** Gives the connection up if nothing comes for so long. */
-  #watch(patience = this.#session.patience, grace = false): void {
+  #watch(patience = this.patience, grace = false): void {
     const since = Date.now();
     this.#unwatch();
     this.#timer = setTimeout(() => {
       // What came while the page did not run may still lie in the socket.
-      if (!grace && this.#session.reading && Date.now() - since > patience + LATE) this.#probe();
+      if (!grace && this.reading && Date.now() - since > patience + LATE) this.#probe();
       else {
-        this.#session.lose(new Error(SILENCE), true);
+        this.lose(new Error(SILENCE), true);
         this.#controller.abort();
       }
     }, patience);
@@ -174,8 +162,8 @@ export class Connection implements Reader {
 
   /** Has the connection show that it lives. */
   #probe(): void {
-    const { patience, heardAt } = this.#session;
-    if (Date.now() - heardAt >= patience) this.#session.doubt("stale", SILENCE);
+    const { patience, heardAt } = this;
+    if (Date.now() - heardAt >= patience) this.doubt("stale", SILENCE);
     this.#watch(GRACE * patience, true);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The whole policy of a stream that resumes by itself. No I/O: `Connection` owns sockets and timers.
+ * The whole policy of a stream that resumes by itself. No I/O: `Connection` adds sockets and timers.
  *
  * The cursor moves when an item is taken from `receive`, never before: what was read but not handed over is asked for
  * again. So the cursor is all there is to know about what was served, for resuming as for dropping doubles.
@@ -19,6 +19,8 @@ const MISSED_HEARTBEATS = 2.5;
 const MAX_FLOOR = 3_600_000;
 
 export class Session {
+  /** Called with each change of the link. */
+  onLink: (link: Link) => void = () => {};
   /** `closed` once nothing more comes, `unauthorized` while no attempt is to be made. */
   link = CONNECTING;
   /** When the next attempt is due, by `performance.now()`. */
@@ -39,22 +41,15 @@ export class Session {
   #backoff: BackoffOptions | undefined;
   #failures = 0;
   #timeout: number;
-  #onLink: (link: Link) => void;
   #decoder = new SseDecoder();
   #openedAt = 0;
   #moved = false;
   #doubted = false;
 
-  constructor(
-    cursor: string | undefined,
-    timeout: number,
-    backoff: BackoffOptions | undefined,
-    onLink: (link: Link) => void,
-  ) {
+  constructor(cursor: string | undefined, timeout: number, backoff: BackoffOptions | undefined) {
     this.cursor = cursor;
     this.patience = this.#timeout = timeout;
     this.#backoff = backoff;
-    this.#onLink = onLink;
   }
 
   /** Carries on where nothing more was to be tried: the stream is read anew, or somebody has signed in. */
@@ -62,6 +57,11 @@ export class Session {
     if (this.link.state !== from) return;
     this.reason = "connect";
     this.#change({ state: "connecting" });
+  }
+
+  /** Has the next attempt made soon, though not before the server wants it. */
+  hasten(): void {
+    this.due = Math.min(this.due, Math.max(this.floor, performance.now() + drawWait(this.#backoff)));
   }
 
   /** Takes in the head of an answer that is a stream. */
@@ -184,6 +184,6 @@ export class Session {
   #change(change: Partial<Link>, doubted = false): void {
     this.#doubted = doubted;
     this.link = { ...this.link, reason: undefined, retryIn: undefined, ...change };
-    this.#onLink(this.link);
+    this.onLink(this.link);
   }
 }

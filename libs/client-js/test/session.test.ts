@@ -7,7 +7,9 @@ import { event, opening } from "./scripted.ts";
 
 function begin(): { session: Session; links: Link[] } {
   const links: Link[] = [];
-  return { session: new Session(undefined, 10_000, undefined, (link) => links.push(link)), links };
+  const session = new Session(undefined, 10_000, undefined);
+  session.onLink = (link) => links.push(link);
+  return { session, links };
 }
 
 const refusal = (status: number, retryAfter: string | null = null) =>
