@@ -1,4 +1,3 @@
-import type { BackoffOptions } from "./backoff.ts";
 import { Connection, type Reader } from "./connection.ts";
 import type { CallOptions, Snapshot } from "./calls.ts";
 import { Edges, type EdgeOptions, type Query } from "./edges.ts";
@@ -12,8 +11,6 @@ import type { Text } from "./text.ts";
 import { fetchStream, type Transport } from "./transport.ts";
 
 export interface ClientOptions extends EdgeOptions {
-  /** How long to wait before coming back: drawn evenly between 0 and a ceiling that doubles from `base` to `cap`. */
-  backoff?: BackoffOptions | undefined;
   /**
    * What happens to streams while the page is hidden: `keep` (the default), or close them after so many milliseconds
    * and carry on without loss when it is seen again.
@@ -33,13 +30,7 @@ export interface Sharing {
 }
 
 /** What is asked of a connection. */
-export interface AskedStream {
-  topics: readonly string[];
-  types: readonly string[] | undefined;
-  from: string;
-  maxRate?: number | undefined;
-  until?: string | undefined;
-}
+export type AskedStream = Pick<StreamOptions, "types" | "maxRate" | "until"> & { topics: readonly string[]; from: string };
 
 /** Makes readers that share a connection; see `tailrace/share`. */
 export type Share = (sharing: Sharing) => (stream: AskedStream, cursor?: string) => Reader;
@@ -48,15 +39,13 @@ export class Client {
   #edges: Edges;
   #page: Page;
   #transport: Transport;
-  #backoff: BackoffOptions | undefined;
   #share: ReturnType<Share> | undefined;
   #jobs = new Map<string, WeakRef<Job<never>>>();
 
   /** @internal */
-  constructor({ backoff, whenHidden, transport, share, ...options }: ClientOptions) {
+  constructor({ whenHidden, transport, share, ...options }: ClientOptions) {
     this.#edges = new Edges(options);
     this.#page = new Page(this.#edges.disposed.signal, whenHidden === "keep" ? undefined : whenHidden?.closeAfter);
-    this.#backoff = backoff;
     const fallback = options.fetch || "body" in Response.prototype ? "fetch" : "eventsource";
     this.#transport = (transport ?? fallback) === "fetch" ? fetchStream : openEventSource;
     this.#share = share?.({ edges: this.#edges, connect: this.#connect });
@@ -64,14 +53,14 @@ export class Client {
 
   /** Returns what happens on some topics. Nothing is connected until it is read. */
   stream<T = unknown>(options: StreamOptions): Stream<T> {
-    const { from: start = "now", types, maxRate, until, signal, persist } = options;
+    const { from = "now", maxRate, until, signal, persist } = options;
     const { urls, tenant } = this.#edges;
     const topics = [options.topics].flat();
     if (!topics.length) throw new TailraceError("invalid", "topics: none");
-    const from = typeof start === "string" ? start : start.toISOString();
+    const asked = { ...options, topics, from: typeof from === "string" ? from : from.toISOString() };
+    const connect = ((maxRate ?? until) === undefined && this.#share) || this.#connect;
     const key = persist && `tailrace ${urls[0]} ${tenant} ${persist}`;
-    const connect = (maxRate === undefined && until === undefined && this.#share) || this.#connect;
-    return new Stream<T>((kept) => connect({ topics, from, types, maxRate, until }, kept), this.#page, signal, key);
+    return new Stream<T>((kept) => connect(asked, kept), this.#page, signal, key);
   }
 
   /** Returns a job to watch: the same object for the same job, as long as somebody holds it. */
@@ -129,7 +118,6 @@ export class Client {
     return new Connection({
       edges: this.#edges,
       transport,
-      backoff: this.#backoff,
       query: [...topics.map((topic) => ["topic", topic]), ...given] as unknown as Query,
       cursor: isId(cursor) ? cursor : undefined,
     });

@@ -1,5 +1,4 @@
 /** Sockets and timers of a stream; what is done with them says the `Session` that it is. */
-import type { BackoffOptions } from "./backoff.ts";
 import type { Edges, Query } from "./edges.ts";
 import { readProblem, TailraceError } from "./errors.ts";
 import type { Item } from "./items.ts";
@@ -27,7 +26,6 @@ export interface Reader extends Member {
 export interface ConnectionOptions {
   edges: Edges;
   transport: Transport;
-  backoff: BackoffOptions | undefined;
   query: Query;
   cursor: string | undefined;
 }
@@ -43,8 +41,8 @@ export class Connection extends Session implements Reader {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ConnectionOptions) {
-    const { edges, cursor, backoff } = options;
-    super(cursor, edges.timeout, backoff);
+    const { edges, cursor } = options;
+    super(edges, cursor);
     this.#options = options;
     this.#number = edges.first;
   }

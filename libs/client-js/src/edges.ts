@@ -1,4 +1,5 @@
 /** The edges of one tenant's client: where they are, and how they are asked. */
+import type { BackoffOptions } from "./backoff.ts";
 import { TailraceError } from "./errors.ts";
 
 /** Why a token is asked for: `connect`; `expired`, after a stream ended with its token; `unauthorized`, after a 401. */
@@ -21,6 +22,8 @@ export interface EdgeOptions {
   credentials?: RequestCredentials | undefined;
   /** Milliseconds for an edge to answer, and to open a stream; 10,000 by default. */
   timeout?: number | undefined;
+  /** How long to wait before coming back: drawn evenly between 0 and a ceiling that doubles from `base` to `cap`. */
+  backoff?: BackoffOptions | undefined;
   /** In place of the global one. */
   fetch?: typeof fetch | undefined;
 }
@@ -48,6 +51,7 @@ export class Edges {
   readonly tenant: string;
   readonly timeout: number;
   readonly credentials: RequestCredentials;
+  readonly backoff: BackoffOptions | undefined;
   /** Aborts with the client. */
   readonly disposed = new AbortController();
   /** Undefined where no token is needed. */
@@ -63,6 +67,7 @@ export class Edges {
     this.tenant = tenant;
     this.timeout = timeout;
     this.credentials = credentials;
+    this.backoff = options.backoff;
     this.getToken = getToken;
     this.#fetch = options.fetch;
   }

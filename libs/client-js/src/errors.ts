@@ -35,11 +35,8 @@ export function readProblem({ status, headers }: Pick<Response, "status"> & { he
   }
   const code = `${problem.type ?? ""}`.split(":").pop();
   const message = `${status}: ${problem.detail || body.slice(0, 200)}`;
-  return new TailraceError(code || `http-${status}`, message, status, readRetryAfter(headers.get("retry-after")));
-}
-
-/** Returns the milliseconds that `Retry-After` asks for (RFC 9110, 10.2.3). */
-export function readRetryAfter(text: string | null): number {
-  if (!text) return 0;
-  return Math.max(0, /^\d+$/.test(text) ? +text * 1000 : Date.parse(text) - Date.now() || 0);
+  // Seconds, or a date (RFC 9110, 10.2.3)
+  const after = headers.get("retry-after") ?? "";
+  const retryAfter = Math.max(0, +after * 1000 || Date.parse(after) - Date.now() || 0);
+  return new TailraceError(code || `http-${status}`, message, status, retryAfter);
 }

@@ -5,7 +5,7 @@
  * again. So the cursor is all there is to know about what was served, for resuming as for dropping doubles.
  */
 import { drawWait, type BackoffOptions } from "./backoff.ts";
-import type { TokenReason } from "./edges.ts";
+import type { Edges, TokenReason } from "./edges.ts";
 import { isPassing, TailraceError } from "./errors.ts";
 import { CONTROL_TYPE, decode, isId, isPast, type Control, type Item, type TailraceEvent } from "./items.ts";
 import { CONNECTING, type Link } from "./link.ts";
@@ -46,7 +46,7 @@ export class Session {
   #moved = false;
   #doubted = false;
 
-  constructor(cursor: string | undefined, timeout: number, backoff: BackoffOptions | undefined) {
+  constructor({ timeout, backoff }: Pick<Edges, "timeout" | "backoff">, cursor: string | undefined) {
     this.cursor = cursor;
     this.patience = this.#timeout = timeout;
     this.#backoff = backoff;

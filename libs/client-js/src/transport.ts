@@ -30,5 +30,5 @@ export const fetchStream: Transport = ({ edges, cursor, ...request }) =>
   edges.fetch({
     ...request,
     path: "events",
-    headers: { accept: "text/event-stream", ...(cursor !== undefined && { "last-event-id": cursor }) },
+    headers: { accept: "text/event-stream", ...(cursor && { "last-event-id": cursor }) },
   });

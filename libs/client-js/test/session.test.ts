@@ -7,7 +7,7 @@ import { event, opening } from "./scripted.ts";
 
 function begin(): { session: Session; links: Link[] } {
   const links: Link[] = [];
-  const session = new Session(undefined, 10_000, undefined);
+  const session = new Session({ timeout: 10_000, backoff: undefined }, undefined);
   session.onLink = (link) => links.push(link);
   return { session, links };
 }
