@@ -113,7 +113,7 @@ export class Client {
   }
 
   #connect = ({ topics, from, types, maxRate, until }: AskedStream, cursor = from, transport = this.#transport): Connection => {
-    const fields = Object.entries({ from, types: types?.join(), max_rate: maxRate, until });
+    const fields = Object.entries({ from, types, max_rate: maxRate, until });
     const given = fields.filter(([, value]) => value !== undefined);
     return new Connection({
       edges: this.#edges,

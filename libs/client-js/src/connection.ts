@@ -36,7 +36,7 @@ export class Connection extends Session implements Reader {
   #number: number;
   #controller = new AbortController();
   #pause = new Pause();
-  #suspended = false;
+  #frozen = false;
   /** Runs while bytes are waited for. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -97,18 +97,18 @@ export class Connection extends Session implements Reader {
     this.#interrupt();
   }
 
-  suspend(reason: string): void {
-    this.#suspended = true;
+  freeze(reason: string): void {
+    this.#frozen = true;
     if (this.link.state !== "unauthorized") this.leave("offline", reason);
     this.#interrupt();
   }
 
   resume(): void {
-    this.#suspended = false;
-    this.wake();
+    this.#frozen = false;
+    this.online();
   }
 
-  wake(): void {
+  online(): void {
     this.hasten();
     this.#pause.rouse();
     if (this.reading && this.#timer) this.#probe();
@@ -133,7 +133,7 @@ export class Connection extends Session implements Reader {
     for (;;) {
       const { link, due } = this;
       if (link.state === "closed") return false;
-      const left = this.#suspended || link.state === "unauthorized" ? Infinity : due - performance.now();
+      const left = this.#frozen || link.state === "unauthorized" ? Infinity : due - performance.now();
       if (left <= 0) return true;
       await this.#pause.wait(left);
     }

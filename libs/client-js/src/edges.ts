@@ -50,7 +50,7 @@ export class Edges {
   readonly urls: readonly string[];
   readonly tenant: string;
   readonly timeout: number;
-  readonly credentials: RequestCredentials;
+  readonly credentials: RequestCredentials | undefined;
   readonly backoff: BackoffOptions | undefined;
   /** Aborts with the client. */
   readonly disposed = new AbortController();
@@ -60,7 +60,7 @@ export class Edges {
   first = 0;
   #fetch: typeof fetch | undefined;
 
-  constructor({ url = "", tenant, getToken, credentials = "same-origin", timeout = 10_000, ...options }: EdgeOptions) {
+  constructor({ url = "", tenant, getToken, credentials, timeout = 10_000, ...options }: EdgeOptions) {
     this.urls = [url].flat().map((each) => each.replace(/\/+$/, ""));
     if (/[?#@]/.test(this.urls.join())) throw new TailraceError("invalid", "url: without user, query and fragment");
     if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(tenant)) throw new TailraceError("invalid", `tenant: ${tenant}`);
@@ -93,7 +93,7 @@ export class Edges {
       ...request,
       headers: { ...request.headers, ...(authorization && { authorization }) },
       cache: "no-store",
-      credentials: this.credentials,
+      credentials: this.credentials as RequestCredentials, // fetch has the same default
     });
   }
 }

@@ -1,3 +1,5 @@
+import { parseObject } from "./items.ts";
+
 /** What goes wrong for good. Whatever may mend itself is no error: the client tries again, and its link says so. */
 export class TailraceError extends Error {
   override name = "TailraceError";
@@ -27,12 +29,7 @@ export function isPassing(status: number): boolean {
 
 /** Returns the error that an answer stands for, from its problem+json where it has one (RFC 9457). */
 export function readProblem({ status, headers }: Pick<Response, "status"> & { headers: Pick<Headers, "get"> }, body: string): TailraceError {
-  let problem: { type?: unknown; detail?: unknown } = {};
-  try {
-    problem = Object(JSON.parse(body));
-  } catch {
-    // The status says enough.
-  }
+  const problem = parseObject<{ type: unknown; detail: unknown }>(body);
   const code = `${problem.type ?? ""}`.split(":").pop();
   const message = `${status}: ${problem.detail || body.slice(0, 200)}`;
   // Seconds, or a date (RFC 9110, 10.2.3)

@@ -8,7 +8,7 @@ import type { Answer, Transport } from "./transport.ts";
 const TYPES = "start,progress,warning,log,token,message,notification,complete,failed,cancelled,deleted";
 
 export const eventSource: Transport = async ({ edges, number, query, cursor, reason, signal, asked }) => {
-  const fields = query.map(([name, value]): [string, string] => [name, value]);
+  const fields = query.map(([name, value]): [string, string] => [name, `${value}`]);
   const find = (wanted: string) => fields.find(([name]) => name === wanted)?.[1];
   const types = find("types") ?? TYPES;
   if (types === TYPES) fields.push(["types", TYPES]);

@@ -1,6 +1,4 @@
 /** What a stream brings. */
-import { TailraceError } from "./errors.ts";
-import type { SseEvent } from "./sse.ts";
 
 /** An event. `kind` tells it from the other items. */
 export interface TailraceEvent<T = unknown> {
@@ -34,7 +32,7 @@ export type Item<T = unknown> = TailraceEvent<T> | Gap | Reset;
 
 /** What the stream says about itself, as data of events of type `tailrace`. */
 export interface Control {
-  kind: string;
+  kind?: string;
   mode?: string;
   cursor?: string;
   heartbeat?: number;
@@ -60,15 +58,13 @@ export function isPast(cursor: string | undefined, id: string): boolean {
   return id.length < cursor.length || (id.length === cursor.length && id <= cursor);
 }
 
-/** Returns the JSON object that an event carries. */
-export function decode<T extends object>({ data, lastEventId }: SseEvent): T {
+/** Returns the object that a JSON text is; one without any fields if it is none. */
+export function parseObject<T extends object>(text: string): Partial<T> {
   try {
-    const value: unknown = JSON.parse(data);
-    if (value && typeof value === "object") return value as T;
+    return Object(JSON.parse(text)) as Partial<T>;
   } catch {
-    // Said below.
+    return {};
   }
-  throw new TailraceError("malformed", `what came after ${lastEventId} is no event`);
 }
 
 /** Whether `topic` lies inside `pattern`, as NATS matches subjects: `*` is one token, `>` the rest. */

@@ -4,11 +4,11 @@ import { TailraceError } from "./errors.ts";
 /** Who is told of it. */
 export interface Member {
   /** Close what is open and come back on `resume`: the page is left, frozen, or was hidden for long. */
-  suspend(reason: string): void;
-  /** The page is seen again: besides, do as if it were woken. */
+  freeze(reason: string): void;
+  /** The page is seen again: besides, do as if the network were back. */
   resume(): void;
   /** The network is back: do not wait for long, and look whether what is open is alive. */
-  wake(): void;
+  online(): void;
   /** The browser has lost its network. */
   offline(): void;
   /** Somebody may have signed in. */
@@ -21,11 +21,11 @@ export interface Member {
 
 /** What members are told when something happens to the page; of one that is hidden, to save. */
 const TOLD = {
-  online: "wake",
+  online: "online",
   offline: "offline",
   // Whether the page is kept for going back is known to nobody now, and what is open might prevent it.
-  pagehide: "suspend",
-  freeze: "suspend",
+  pagehide: "freeze",
+  freeze: "freeze",
   pageshow: "resume",
   resume: "resume",
   visibilitychange: "resume",
@@ -72,7 +72,7 @@ export class Page {
   #mind(): void {
     clearTimeout(this.#timer);
     if (this.#closeAfter === undefined || !this.#members.size || !globalThis.document?.hidden) return;
-    this.#timer = setTimeout(() => this.tell("suspend", "hidden"), this.#closeAfter);
+    this.#timer = setTimeout(() => this.tell("freeze", "hidden"), this.#closeAfter);
   }
 
   #listen(what: "addEventListener" | "removeEventListener"): void {

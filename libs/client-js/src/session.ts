@@ -7,7 +7,7 @@
 import { drawWait, type BackoffOptions } from "./backoff.ts";
 import type { Edges, TokenReason } from "./edges.ts";
 import { isPassing, TailraceError } from "./errors.ts";
-import { CONTROL_TYPE, decode, isId, isPast, type Control, type Item, type TailraceEvent } from "./items.ts";
+import { CONTROL_TYPE, isId, isPast, parseObject, type Control, type Item, type TailraceEvent } from "./items.ts";
 import { CONNECTING, type Link } from "./link.ts";
 import { SseDecoder, type SseEvent } from "./sse.ts";
 
@@ -121,16 +121,16 @@ export class Session {
     throw error;
   }
 
-  #take(sse: SseEvent): Item | undefined {
-    const id = sse.lastEventId;
-    const isControl = sse.event === CONTROL_TYPE;
-    if (!isId(id) && !(isControl && !id)) throw new TailraceError("malformed", `the id ${id} is none`);
-    if (isControl) return this.#obey(decode<Control>(sse), id);
+  #take({ event, data, lastEventId: id }: SseEvent): Item | undefined {
+    const isControl = event === CONTROL_TYPE;
+    const fields = parseObject<TailraceEvent & Control>(data);
+    if (id ? !isId(id) : !isControl) throw new TailraceError("malformed", `the id ${id} is none`);
+    if (isControl) return this.#obey(fields, id);
     if (isPast(this.cursor, id)) return;
-    const item: Item = { ...decode<TailraceEvent>(sse), kind: "event", id };
+    if (!fields.topic) throw new TailraceError("malformed", `what came as ${id} is no event`);
     this.cursor = id;
     this.#makeHeadway();
-    return item;
+    return { ...(fields as TailraceEvent), kind: "event", id };
   }
 
   #makeHeadway(): void {
@@ -139,18 +139,14 @@ export class Session {
   }
 
   #obey(control: Control, id: string): Item | undefined {
-    const { kind } = control;
-    if (kind === "reset") {
-      // Without an id the edge sends the start anew, and so it has to if this connection breaks.
-      this.cursor = id || undefined;
-      return control as Item;
-    }
-    if (kind === "open") {
-      this.#greet(control);
-      if (control.mode === "reset") return; // the `reset` that follows moves the cursor, once it has been handed over
-    } else if (kind === "closing") this.#close(control);
-    if (id && !isPast(this.cursor, id)) this.cursor = id;
-    return kind === "gap" ? (control as Item) : undefined;
+    const { kind, mode } = control;
+    if (kind === "open") this.#greet(control);
+    if (kind === "closing") this.#close(control);
+    // Without an id the edge sends the start anew, and so it has to if this connection breaks.
+    if (kind === "reset") this.cursor = id || undefined;
+    // After an `open` with the mode `reset` that moves the cursor, once it has been handed over.
+    else if (id && mode !== "reset" && !isPast(this.cursor, id)) this.cursor = id;
+    return kind === "gap" || kind === "reset" ? (control as Item) : undefined;
   }
 
   #greet({ heartbeat = 0, edge }: Control): void {

@@ -97,9 +97,9 @@ export class SharedReader implements Reader, HubMember {
     this.#own?.stop();
   }
 
-  suspend(reason: string): void {
+  freeze(reason: string): void {
     this.#halt("offline", reason);
-    this.#own?.suspend(reason);
+    this.#own?.freeze(reason);
   }
 
   resume(): void {
@@ -109,12 +109,12 @@ export class SharedReader implements Reader, HubMember {
       this.onLink(this.link);
     }
     this.#own?.resume();
-    this.wake();
+    this.online();
   }
 
-  wake(): void {
-    this.#own?.wake();
-    this.#hub.connection?.wake();
+  online(): void {
+    this.#own?.online();
+    this.#hub.connection?.online();
     this.rouse();
   }
 
