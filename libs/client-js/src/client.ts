@@ -45,9 +45,9 @@ export class Client {
   /** @internal */
   constructor({ whenHidden, transport, share, ...options }: ClientOptions) {
     this.#edges = new Edges(options);
-    this.#page = new Page(this.#edges.disposed.signal, whenHidden === "keep" ? undefined : whenHidden?.closeAfter);
-    const fallback = options.fetch || "body" in Response.prototype ? "fetch" : "eventsource";
-    this.#transport = (transport ?? fallback) === "fetch" ? fetchStream : openEventSource;
+    this.#page = new Page(this.#edges.disposed.signal, (whenHidden as Exclude<typeof whenHidden, "keep">)?.closeAfter);
+    const streams = transport ? transport === "fetch" : options.fetch || "body" in Response.prototype;
+    this.#transport = streams ? fetchStream : openEventSource;
     this.#share = share?.({ edges: this.#edges, connect: this.#connect });
   }
 

@@ -63,16 +63,16 @@ export class Connection extends Session implements Reader {
         const asked = () => this.#watch();
         try {
           const answer = await transport({ edges, number, query, cursor, reason, signal, asked });
-          const { status, headers, body, deaf } = answer;
-          const type = headers.get("content-type") ?? "";
+          const { status } = answer;
+          const type = answer.headers.get("content-type") ?? "";
           if (status !== 200) throw readProblem(answer, await answer.text());
           // It may never end, whatever it is.
           if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, status);
           this.open();
           edges.first = number;
-          const reader = body!.getReader();
+          const reader = answer.body!.getReader();
           while (this.reading) {
-            if (!deaf) this.#watch();
+            if (!answer.deaf) this.#watch();
             const { value } = await reader.read();
             this.#unwatch();
             if (!value) throw new Error("the connection ended");

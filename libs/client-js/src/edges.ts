@@ -47,15 +47,15 @@ export interface EdgeRequest {
 }
 
 export class Edges {
-  readonly urls: readonly string[];
-  readonly tenant: string;
-  readonly timeout: number;
-  readonly credentials: RequestCredentials | undefined;
-  readonly backoff: BackoffOptions | undefined;
+  declare readonly urls: readonly string[];
+  declare readonly tenant: string;
+  declare readonly timeout: number;
+  declare readonly credentials: RequestCredentials | undefined;
+  declare readonly backoff: BackoffOptions | undefined;
   /** Aborts with the client. */
   readonly disposed = new AbortController();
   /** Undefined where no token is needed. */
-  readonly getToken: GetToken | undefined;
+  declare readonly getToken: GetToken | undefined;
   /** The number of the edge to begin with: the one that answered last. */
   first = 0;
   #fetch: typeof fetch | undefined;

@@ -8,11 +8,11 @@ export class TailraceError extends Error {
    * ...); else `invalid` (what you passed), `disposed`, `malformed` (bytes that no edge sends), `no-stream` (something
    * else answers), `unavailable` (no edge answers a call), `unauthorized` (nobody is signed in), `deleted` (the job was).
    */
-  readonly code: string;
+  declare readonly code: string;
   /** Of the HTTP answer, where there was one. */
-  readonly status: number | undefined;
+  declare readonly status: number | undefined;
   /** Milliseconds to wait before asking again, as that answer says; 0 if it does not. */
-  readonly retryAfter: number | undefined;
+  declare readonly retryAfter: number | undefined;
 
   constructor(code: string, message: string, status?: number, retryAfter?: number) {
     super(message);

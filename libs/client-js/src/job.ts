@@ -111,10 +111,10 @@ export function formatTopic(id: string, user: string | undefined): string {
  * many they are, and no more once it has ended.
  */
 export class Job<Result = unknown> extends Emitter<JobEvents<Result>> {
-  readonly id: string;
-  readonly user: string | undefined;
+  declare readonly id: string;
+  declare readonly user: string | undefined;
   /** Where its events are. */
-  readonly topic: string;
+  declare readonly topic: string;
   /** For `useSyncExternalStore`: the same object until something changes. */
   snapshot: JobSnapshot<Result> = { state: undefined, link: CONNECTING, error: undefined };
 
@@ -160,11 +160,7 @@ export class Job<Result = unknown> extends Emitter<JobEvents<Result>> {
     const { promise, resolve, reject } = Promise.withResolvers<JobState<Result>>();
     signal?.throwIfAborted();
     const leave = [onAbort(signal, reject), this.on("end", resolve), this.on("error", reject)];
-    try {
-      return await promise;
-    } finally {
-      for (const off of leave) off();
-    }
+    return promise.finally(() => leave.forEach((off) => off()));
   }
 
   /**
