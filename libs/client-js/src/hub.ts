@@ -13,7 +13,6 @@ const HUNG = 90_000;
 
 /** Everything in `(after, upTo]` that is wanted by those who are served, in order. Whoever leads, that is true. */
 export interface Feed {
-  kind: "feed";
   after: string;
   upTo: string;
   items: Item[];
@@ -21,23 +20,25 @@ export interface Feed {
   keys: string[];
 }
 
-type Message =
-  | Feed
-  | { kind: "want"; tab: string; keys: string[]; cursor: string | undefined }
-  | { kind: "link"; link: Link }
-  | { kind: "ask" }
-  | { kind: "authorize" }
-  | { kind: "off" };
+/** What tabs tell each other, themselves included. */
+interface Messages {
+  feed: Feed;
+  want: { tab: string; keys: string[]; cursor: string | undefined };
+  link: Link;
+  /** Say what you want. */
+  ask: undefined;
+  authorize: undefined;
+  /** Have your own connections. */
+  off: undefined;
+}
 
 /** A stream of this tab. */
 export interface HubMember {
   /** What it wants, as text. */
   readonly key: string;
   readonly cursor: string | undefined;
-  readonly link: Link;
-  onLink: (link: Link) => void;
-  feed(feed: Feed): void;
-  rouse(): void;
+  /** Called with each feed, and without where the hub is another than it was. */
+  hear(feed?: Feed): void;
 }
 
 /** What this tab knows of the others. It lives while somebody reads. */
@@ -47,10 +48,10 @@ export class Hub {
   position: string | undefined;
   /** The shared connection was refused: everybody has their own. */
   off = false;
-  /** The shared connection, while this tab leads. */
+  /** The shared connection, if this tab leads. */
   connection: Connection | undefined;
 
-  #sharing: Sharing;
+  readonly connect: Sharing["connect"];
   #name: string;
   #tab = crypto.randomUUID();
   #readers = new Set<HubMember>();
@@ -64,8 +65,8 @@ export class Hub {
   #gathering: ReturnType<typeof setTimeout> | undefined;
   #pause = new Pause();
 
-  constructor(sharing: Sharing, name: string) {
-    this.#sharing = sharing;
+  constructor(connect: Sharing["connect"], name: string) {
+    this.connect = connect;
     this.#name = name;
   }
 
@@ -88,22 +89,24 @@ export class Hub {
   /** Tells the leader what this tab wants. */
   announce(): void {
     const begun = [...this.#readers].filter((reader) => reader.cursor !== undefined && !this.off);
-    this.#post({ kind: "want", tab: this.#tab, keys: begun.map(({ key }) => key), cursor: begun[0]?.cursor });
+    this.#post("want", { tab: this.#tab, keys: begun.map(({ key }) => key), cursor: begun[0]?.cursor });
   }
 
   authorize(): void {
-    this.#post({ kind: "authorize" });
+    this.#post("authorize", undefined);
   }
 
   #start(): void {
     const { signal } = (this.#stop = new AbortController());
     this.off = false;
     this.#channel = new BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }: MessageEvent<Message>) => this.#hear(data);
+    this.#channel.onmessage = ({ data: [kind, value] }) => this.#hear(kind, value);
     // Who gets this lock of a tab knows that the tab is gone.
     this.#hold(`${this.#name} ${this.#tab}`, { signal }, () => {
       this.announce();
-      return new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return new Promise((resolve) => {
+        signal.onabort = resolve;
+      });
     });
     this.#aspire({ signal });
     this.#watch();
@@ -131,41 +134,51 @@ export class Hub {
     navigator.locks.request(name, options, act).catch(() => {});
   }
 
-  /** Takes the lead from a tab that gives no sign of life. */
+  /** Gives a sign of life while this tab leads; takes the lead from one that gives none. */
   #watch(): void {
-    const { signal } = this.#stop;
     clearTimeout(this.#watchdog);
-    if (signal.aborted) return;
+    if (this.#stop.signal.aborted) return;
     this.#watchdog = setTimeout(
       () => {
-        if (!this.#wants) this.#aspire({ steal: true });
+        if (this.#wants) return this.#post("link", this.link);
+        this.#aspire({ steal: true });
         this.#watch();
       },
-      HUNG * (1 + Math.random()),
+      this.#wants ? PULSE : HUNG * (1 + Math.random()),
     );
   }
 
-  #post(message: Message): void {
-    this.#channel?.postMessage(message);
-    this.#hear(message);
+  #post<Kind extends keyof Messages>(kind: Kind, value: Messages[Kind]): void {
+    this.#channel?.postMessage([kind, value]);
+    this.#hear(kind, value);
   }
 
-  #hear(message: Message): void {
+  #hear<Kind extends keyof Messages>(kind: Kind, value: Messages[Kind]): void {
     this.#watch();
-    if (message.kind === "feed") {
-      this.position = message.upTo;
-      for (const reader of this.#readers) reader.feed(message);
-    } else if (message.kind === "link") {
-      this.link = message.link;
-      for (const reader of this.#readers) reader.onLink(reader.link);
-    } else if (message.kind === "ask") this.announce();
-    else if (message.kind === "want") this.#want(message.tab, message.keys, message.cursor);
-    else if (message.kind === "authorize") this.connection?.authorize();
-    else {
+    this.#on[kind](value);
+  }
+
+  #on: { [Kind in keyof Messages]: (value: Messages[Kind]) => void } = {
+    feed: (feed) => {
+      this.position = feed.upTo;
+      this.#tell(feed);
+    },
+    want: ({ tab, keys, cursor }) => this.#want(tab, keys, cursor),
+    link: (link) => {
+      this.link = link;
+      this.#tell();
+    },
+    ask: () => this.announce(),
+    authorize: () => this.connection?.authorize(),
+    off: () => {
       this.off = true;
       this.link = CONNECTING;
-      for (const reader of this.#readers) reader.rouse();
-    }
+      this.#tell();
+    },
+  };
+
+  #tell(feed?: Feed): void {
+    for (const reader of this.#readers) reader.hear(feed);
   }
 
   #want(tab: string, keys: string[], cursor: string | undefined): void {
@@ -188,15 +201,14 @@ export class Hub {
   }
 
   #feed(after: string, upTo: string, items: Item[]): void {
-    this.#post({ kind: "feed", after, upTo, items, keys: this.#served });
+    this.#post("feed", { after, upTo, items, keys: this.#served });
   }
 
   /** Reads for all tabs, as long as this one has the lock. */
   async #takeLead(signal: AbortSignal): Promise<void> {
     if (this.off || signal.aborted) return;
     const wants = (this.#wants = new Map<string, string[]>());
-    const pulse = setInterval(() => this.#post({ kind: "link", link: this.link }), PULSE);
-    this.#post({ kind: "ask" });
+    this.#post("ask", undefined);
     try {
       while (this.#wants === wants) {
         const keys = (this.#served = [...new Set([...wants.values()].flat())]);
@@ -204,9 +216,9 @@ export class Hub {
           await this.#pause.wait();
           continue;
         }
-        const connection = (this.connection = this.#sharing.connect(unite(keys), this.position));
+        const connection = (this.connection = this.connect(unite(keys), this.position));
         connection.onLink = (link) => {
-          if (link.state !== "closed") this.#post({ kind: "link", link });
+          if (link.state !== "closed") this.#post("link", link);
         };
         for await (const batch of connection.batches()) {
           const after = this.position;
@@ -216,12 +228,10 @@ export class Hub {
       }
     } catch {
       // Which of the wishes it was, each finds out for itself.
-      this.#post({ kind: "off" });
+      this.#post("off", undefined);
     } finally {
-      clearInterval(pulse);
       clearTimeout(this.#gathering);
-      this.#gathering = this.connection = this.#wants = undefined;
-      this.#served = [];
+      this.#gathering = this.#wants = undefined;
     }
   }
 }

@@ -14,11 +14,10 @@ import { SharedReader } from "./shared-reader.ts";
  * have connections of their own, and so has everything where there are no Web Locks (pages that came over http).
  */
 export function share({ principal }: { principal: string }): Share {
-  return (sharing) => {
-    if (!globalThis.navigator?.locks) return sharing.connect;
-    const { urls, tenant } = sharing.edges;
-    const hub = new Hub(sharing, `tailrace ${JSON.stringify([urls, tenant, principal])}`);
-    return (stream, cursor) => new SharedReader(sharing, hub, stream, cursor);
+  return ({ edges: { urls, tenant }, connect }) => {
+    if (!globalThis.navigator?.locks) return connect;
+    const hub = new Hub(connect, `tailrace ${JSON.stringify([urls, tenant, principal])}`);
+    return (stream, cursor) => new SharedReader(hub, stream, cursor);
   };
 }
 

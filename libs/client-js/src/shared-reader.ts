@@ -1,4 +1,4 @@
-import type { AskedStream, Sharing } from "./client.ts";
+import type { AskedStream } from "./client.ts";
 import type { Connection, Reader } from "./connection.ts";
 import type { TailraceError } from "./errors.ts";
 import type { Feed, Hub, HubMember } from "./hub.ts";
@@ -17,7 +17,6 @@ export class SharedReader implements Reader, HubMember {
   cursor: string | undefined;
   onLink: (link: Link) => void = () => {};
 
-  #sharing: Sharing;
   #hub: Hub;
   #stream: AskedStream;
   #own: Connection | undefined;
@@ -31,8 +30,7 @@ export class SharedReader implements Reader, HubMember {
   #items: Exclude<Item, Reset>[] = [];
   #reset: Reset | undefined;
 
-  constructor(sharing: Sharing, hub: Hub, stream: AskedStream, cursor?: string) {
-    this.#sharing = sharing;
+  constructor(hub: Hub, stream: AskedStream, cursor?: string) {
     this.#hub = hub;
     this.#stream = stream;
     if (isId(cursor)) this.#stream = { ...stream, from: cursor };
@@ -44,18 +42,10 @@ export class SharedReader implements Reader, HubMember {
     return this.#halted ?? (own && !/connecting|closed/.test(own.state) ? own : this.#hub.link);
   }
 
-  feed({ after, upTo, items, keys }: Feed): void {
-    if (!keys.includes(this.key)) return this.#begin(undefined);
-    if (this.#upTo !== after) this.#begin(after);
-    for (const item of items) {
-      if (item.kind === "reset") {
-        this.#reset = item;
-        this.#begin(item.cursor);
-      } else if (this.#wants(item)) this.#items.push(item);
-    }
-    this.#upTo = upTo;
-    if (this.#items.length > KEPT) this.#begin(upTo);
-    this.rouse();
+  hear(feed?: Feed): void {
+    if (feed) this.#take(feed);
+    else this.onLink(this.link);
+    this.#pause.rouse();
   }
 
   async *read(): AsyncGenerator<Item, void, void> {
@@ -65,14 +55,14 @@ export class SharedReader implements Reader, HubMember {
       while (this.link.state !== "closed") {
         const [cursor, after] = [this.cursor, this.#after];
         if (this.#halted) await this.#pause.wait();
-        else if (this.#hub.off) return yield* this.#readOwn();
+        else if (this.#hub.off) return yield* this.#readOwn(false);
         else if (this.#reset) {
           const reset = this.#reset;
           this.#reset = this.cursor = undefined;
           if (isId(this.#stream.from)) this.#stream = { ...this.#stream, from: "now" };
           yield reset;
         } else if (cursor === undefined || (after !== undefined && !isPast(cursor, after))) {
-          yield* this.#readOwn(readStored);
+          yield* this.#readOwn(true);
           if (cursor === undefined) this.#hub.announce();
           else if (this.cursor === cursor) await this.#pause.wait(100); // this edge has not got so far yet
         } else if (this.#items.length) {
@@ -115,7 +105,7 @@ export class SharedReader implements Reader, HubMember {
   online(): void {
     this.#own?.online();
     this.#hub.connection?.online();
-    this.rouse();
+    this.#pause.rouse();
   }
 
   offline(): void {
@@ -128,17 +118,26 @@ export class SharedReader implements Reader, HubMember {
     this.#hub.authorize();
   }
 
-  rouse(): void {
-    this.#pause.rouse();
-  }
-
   #halt(state: "offline" | "closed", reason?: string): void {
     this.#hub.leave(this);
     this.#begin(undefined);
     if (this.#halted?.state === "closed") return;
     this.#halted = { reconnects: this.link.reconnects, state, reason };
     this.onLink(this.#halted);
-    this.rouse();
+    this.#pause.rouse();
+  }
+
+  #take({ after, upTo, items, keys }: Feed): void {
+    if (!keys.includes(this.key)) return this.#begin(undefined);
+    if (this.#upTo !== after) this.#begin(after);
+    for (const item of items) {
+      if (item.kind === "reset") {
+        this.#reset = item;
+        this.#begin(item.cursor);
+      } else if (this.#wants(item)) this.#items.push(item);
+    }
+    this.#upTo = upTo;
+    if (this.#items.length > KEPT) this.#begin(upTo);
   }
 
   /** Forgets what was broadcast; from `after` on it is taken again. */
@@ -153,12 +152,13 @@ export class SharedReader implements Reader, HubMember {
     return (!types || types.includes(item.type)) && topics.some((pattern) => matches(pattern, item.topic));
   }
 
-  /** Yields what a connection of its own brings; the cursor then says up to where. */
-  async *#readOwn(transport?: Transport): AsyncGenerator<Item, void, void> {
+  /** Yields what a connection of its own brings, of what is `stored` or of all; the cursor then says up to where. */
+  async *#readOwn(stored: boolean): AsyncGenerator<Item, void, void> {
     // What is newer than a second is not wanted, but where the log is at.
-    const skips = transport && this.cursor === undefined && this.#stream.from === "now";
+    const skips = stored && this.cursor === undefined && this.#stream.from === "now";
     const stream = skips ? { ...this.#stream, from: "-1s" } : this.#stream;
-    const own = (this.#own = this.#sharing.connect(stream, this.cursor, transport));
+    const transport: Transport | undefined = stored ? (request) => readStored(request, stream) : undefined;
+    const own = (this.#own = this.#hub.connect(stream, this.cursor, transport));
     own.onLink = () => this.onLink(this.link);
     try {
       for await (const item of own.read()) {
@@ -167,7 +167,7 @@ export class SharedReader implements Reader, HubMember {
       }
       this.cursor = own.cursor;
     } catch (error) {
-      if (!transport || (error as TailraceError).status !== 410) throw error;
+      if (!stored || (error as TailraceError).status !== 410) throw error;
       this.#reset = { kind: "reset", why: "epoch", cursor: "" };
     } finally {
       this.#own = undefined;

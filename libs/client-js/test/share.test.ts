@@ -139,14 +139,15 @@ test("where a broadcast was missed, what it brought is read from the history", a
   const items = one.stream({ topics: "a.*", from: id(2) })[Symbol.asyncIterator]();
   const other = new BroadcastChannel(`tailrace ${JSON.stringify([[edge.url], "acme", `${principals - 1}`])}`);
   const keys = new Promise<string[]>((resolve) => {
-    other.onmessage = ({ data }) => data.kind === "feed" && resolve(data.keys);
+    other.onmessage = ({ data: [kind, value] }) => kind === "feed" && resolve(value.keys);
   });
   const next = async () => {
     const { value } = await items.next();
     return value?.kind === "event" && value.id;
   };
   assert.equal(await next(), id(3));
-  other.postMessage({ kind: "feed", keys: await keys, after: id(5), upTo: id(6), items: [{ kind: "event", ...line(6) }] });
+  const feed = { keys: await keys, after: id(5), upTo: id(6), items: [{ kind: "event", ...line(6) }] };
+  other.postMessage(["feed", feed]);
   assert.deepEqual([await next(), await next(), await next()], run(4, 6));
   other.close();
   await items.return?.();
