@@ -19,8 +19,8 @@ export interface Reader extends Member {
   readonly link: Link;
   readonly cursor: string | undefined;
   onLink: (link: Link) => void;
-  /** Yields items until the end; carries on after the last one when called again. */
-  read(): AsyncGenerator<Item, void, void>;
+  /** Yields items, as they come together, until the end; carries on after the last one taken when called again. */
+  read(): AsyncGenerator<Iterable<Item>, void, void>;
 }
 
 export interface ConnectionOptions {
@@ -47,12 +47,8 @@ export class Connection extends Session implements Reader {
     this.#number = edges.first;
   }
 
-  async *read(): AsyncGenerator<Item, void, void> {
-    for await (const items of this.batches()) yield* items;
-  }
-
   /** Yields what each chunk completes; the cursor moves as its items are taken. */
-  async *batches(): AsyncGenerator<Iterable<Item>, void, void> {
+  async *read(): AsyncGenerator<Iterable<Item>, void, void> {
     const { edges, query, transport } = this.#options;
     this.revive("closed");
     try {

@@ -71,10 +71,9 @@ export class Hub {
   }
 
   join(reader: HubMember): void {
-    const isFirst = !this.#readers.size;
+    if (!this.#readers.size) this.#start();
     this.#readers.add(reader);
-    if (isFirst) this.#start();
-    else this.announce();
+    this.announce();
   }
 
   leave(reader: HubMember): void {
@@ -83,7 +82,7 @@ export class Hub {
     this.#resign();
     this.#channel?.close();
     this.#channel = undefined;
-    clearTimeout(this.#watchdog);
+    this.#watch();
   }
 
   /** Tells the leader what this tab wants. */
@@ -220,7 +219,7 @@ export class Hub {
         connection.onLink = (link) => {
           if (link.state !== "closed") this.#post("link", link);
         };
-        for await (const batch of connection.batches()) {
+        for await (const batch of connection.read()) {
           const after = this.position;
           const items = [...batch];
           this.#feed(after, connection.cursor ?? after, items);

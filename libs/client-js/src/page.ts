@@ -46,7 +46,7 @@ export class Page {
   /** Tells a member from now on, which is none yet. There are listeners while there are members. */
   add(member: Member): void {
     this.#disposed.throwIfAborted();
-    if (this.#members.has(member)) throw new TailraceError("invalid", "read twice at a time");
+    if (this.#members.has(member)) throw new TailraceError("invalid", "read twice");
     if (!this.#members.size) this.#listen("addEventListener");
     this.#members.add(member);
     this.#mind();
@@ -59,8 +59,8 @@ export class Page {
   }
 
   /** Tells all members. */
-  tell(what: keyof Member, reason = ""): void {
-    for (const member of [...this.#members]) member[what]?.(reason);
+  tell(what: keyof Member, reason?: string): void {
+    for (const member of [...this.#members]) member[what]?.(reason as string);
   }
 
   handleEvent({ type }: Event): void {

@@ -6,7 +6,6 @@ import { isId, isPast, matches, type Item, type Reset } from "./items.ts";
 import type { Link } from "./link.ts";
 import { Pause } from "./pause.ts";
 import { readStored } from "./stored.ts";
-import type { Transport } from "./transport.ts";
 
 /** Items that a tab keeps for a slow loop, before it reads them from the history instead. */
 const KEPT = 1000;
@@ -48,7 +47,7 @@ export class SharedReader implements Reader, HubMember {
     this.#pause.rouse();
   }
 
-  async *read(): AsyncGenerator<Item, void, void> {
+  async *read(): AsyncGenerator<Item[], void, void> {
     this.#halted = undefined;
     this.#hub.join(this);
     try {
@@ -60,7 +59,7 @@ export class SharedReader implements Reader, HubMember {
           const reset = this.#reset;
           this.#reset = this.cursor = undefined;
           if (isId(this.#stream.from)) this.#stream = { ...this.#stream, from: "now" };
-          yield reset;
+          yield [reset];
         } else if (cursor === undefined || (after !== undefined && !isPast(cursor, after))) {
           yield* this.#readOwn(true);
           if (cursor === undefined) this.#hub.announce();
@@ -70,7 +69,7 @@ export class SharedReader implements Reader, HubMember {
           const id = item.kind === "gap" ? item.to : item.id;
           if (isPast(cursor, id)) continue;
           this.cursor = id;
-          yield item;
+          yield [item];
         } else {
           const upTo = (this.#after = this.#upTo);
           if (upTo !== undefined && !isPast(cursor, upTo)) this.cursor = upTo;
@@ -153,17 +152,19 @@ export class SharedReader implements Reader, HubMember {
   }
 
   /** Yields what a connection of its own brings, of what is `stored` or of all; the cursor then says up to where. */
-  async *#readOwn(stored: boolean): AsyncGenerator<Item, void, void> {
+  async *#readOwn(stored: boolean): AsyncGenerator<Item[], void, void> {
     // What is newer than a second is not wanted, but where the log is at.
     const skips = stored && this.cursor === undefined && this.#stream.from === "now";
     const stream = skips ? { ...this.#stream, from: "-1s" } : this.#stream;
-    const transport: Transport | undefined = stored ? (request) => readStored(request, stream) : undefined;
+    const transport = stored ? readStored(stream) : undefined;
     const own = (this.#own = this.#hub.connect(stream, this.cursor, transport));
     own.onLink = () => this.onLink(this.link);
     try {
-      for await (const item of own.read()) {
-        this.cursor = own.cursor;
-        if (!skips && this.#wants(item)) yield item;
+      for await (const items of own.read()) {
+        for (const item of items) {
+          this.cursor = own.cursor;
+          if (!skips && this.#wants(item)) yield [item];
+        }
       }
       this.cursor = own.cursor;
     } catch (error) {

@@ -3,7 +3,7 @@ import type { AskedStream } from "./client.ts";
 import type { Query } from "./edges.ts";
 import { readProblem } from "./errors.ts";
 import { CONTROL_TYPE, isPast, type TailraceEvent } from "./items.ts";
-import type { Answer, StreamRequest } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 interface Page {
   events: Omit<TailraceEvent, "kind">[];
@@ -17,7 +17,7 @@ interface Page {
  * Answers as a stream does that ends at the head of the log: with the newest event of each topic where it is to begin
  * with these, else with a page of the history, which the next attempt carries on.
  */
-export async function readStored({ edges, cursor, ...request }: StreamRequest, asked: AskedStream): Promise<Answer> {
+export const readStored = (asked: AskedStream): Transport => async ({ edges, cursor, ...request }) => {
   const from = cursor ?? asked.from;
   const newest = from === "last";
   const pages: Page[] = [];
@@ -39,7 +39,7 @@ export async function readStored({ edges, cursor, ...request }: StreamRequest, a
     format(head, CONTROL_TYPE, { kind: "closing", reason: newest || !next ? "finished" : "more", retry: 0 }),
   ];
   return new Response(lines.join(""), { headers: { "content-type": "text/event-stream" } });
-}
+};
 
 function format(id: string, type: string, data: object): string {
   return `id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`;

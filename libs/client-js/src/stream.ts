@@ -1,6 +1,6 @@
 import type { Reader } from "./connection.ts";
 import { Emitter } from "./emitter.ts";
-import { isId, type Item } from "./items.ts";
+import type { Item } from "./items.ts";
 import type { Link } from "./link.ts";
 import type { Page } from "./page.ts";
 import { onAbort } from "./signals.ts";
@@ -45,7 +45,7 @@ export class Stream<T = unknown> extends Emitter<{ link: Link }> implements Asyn
   constructor(open: OpenReader, page: Page, signal: AbortSignal | undefined, key: string | undefined) {
     super();
     const kept = key && globalThis.sessionStorage?.getItem(key);
-    const reader = (this.#reader = open(isId(kept) ? kept : undefined));
+    const reader = (this.#reader = open(kept || undefined));
     this.#page = page;
     this.#signal = signal;
     reader.save = () => {
@@ -97,7 +97,7 @@ export class Stream<T = unknown> extends Emitter<{ link: Link }> implements Asyn
     this.#page.add(reader);
     const leave = onAbort(signal, () => reader.stop());
     try {
-      yield* reader.read() as AsyncGenerator<Item<T>, void, void>;
+      for await (const items of reader.read()) yield* items as Iterable<Item<T>>;
       signal?.throwIfAborted();
     } finally {
       this.#page.delete(reader);
