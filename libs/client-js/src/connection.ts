@@ -1,13 +1,25 @@
-/** Sockets and timers of a stream; what is done with them says the `Session` that it is. */
-import type { Edges, Query } from "./edges.ts";
-import { readProblem, TailraceError } from "./errors.ts";
-import type { Item } from "./items.ts";
-import type { Link } from "./link.ts";
+/**
+ * A stream that resumes by itself: one connection after the other.
+ *
+ * The cursor moves when an item is taken, never before: what was read but not handed over is asked for again. So the
+ * cursor is all there is to know about what was served, for resuming as for dropping doubles.
+ */
+import { drawWait } from "./backoff.ts";
+import type { Edges, Query, TokenReason } from "./edges.ts";
+import { isPassing, readProblem, TailraceError } from "./errors.ts";
+import { CONTROL_TYPE, isId, isPast, parseObject, type Control, type Item, type TailraceEvent } from "./items.ts";
+import { CONNECTING, type Link } from "./link.ts";
 import type { Member } from "./page.ts";
 import { Pause } from "./pause.ts";
-import { Session } from "./session.ts";
+import { SseDecoder, type SseEvent } from "./sse.ts";
 import type { Transport } from "./transport.ts";
 
+/** Milliseconds of bytes coming in after which a connection counts as good, events or none. */
+const HEALTHY_AFTER = 10_000;
+/** Heartbeat intervals without a byte after which a connection counts as dead. */
+const MISSED_HEARTBEATS = 2.5;
+/** Milliseconds. A server that asks for more is asked again after this. */
+const MAX_FLOOR = 3_600_000;
 /** Milliseconds by which a timer is late only where the page did not run: frozen, throttled, asleep. */
 const LATE = 1000;
 /** That much of its patience a link is given after that, before it counts as dead. */
@@ -30,73 +42,101 @@ export interface ConnectionOptions {
   cursor: string | undefined;
 }
 
-/** A stream of one's own: one connection after the other, each read only while somebody waits for items. */
-export class Connection extends Session implements Reader {
+/** A stream of one's own, read only while somebody waits for items. */
+export class Connection implements Reader {
+  onLink: (link: Link) => void = () => {};
+  /** `closed` once nothing more comes, `unauthorized` while no attempt is to be made. */
+  link = CONNECTING;
+  /** Behind the last item taken; undefined while no id is known. */
+  cursor: string | undefined;
+
   #options: ConnectionOptions;
+  #edges: Edges;
+  /** Of the edge that is asked next. */
   #number: number;
-  #controller = new AbortController();
-  #pause = new Pause();
+  /** Why the next token is asked for. */
+  #reason: TokenReason = "connect";
+  /** When the next attempt is due, by `performance.now()`. */
+  #due = 0;
+  /** Before when the server wants none. */
+  #floor = 0;
+  #failures = 0;
+  #moved = false;
   #frozen = false;
-  /** Runs while bytes are waited for. */
+  #pause = new Pause();
+
+  // Of the connection that is open
+  /** Aborted when it is left. */
+  #controller = new AbortController();
+  #decoder = new SseDecoder();
+  /** Milliseconds to wait for bytes. Only waiting counts: a consumer that takes its time does not make the link stale. */
+  #patience!: number;
+  /** Runs while they are waited for. */
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #openedAt = 0;
+  /** When the last byte came, by the clock on the wall: others stand still while a laptop sleeps. */
+  #heardAt = 0;
+  #doubted = false;
 
   constructor(options: ConnectionOptions) {
-    const { edges, cursor } = options;
-    super(edges, cursor);
     this.#options = options;
-    this.#number = edges.first;
+    this.#edges = options.edges;
+    this.#number = options.edges.first;
+    this.cursor = options.cursor;
   }
 
-  /** Yields what each chunk completes; the cursor moves as its items are taken. */
+  /** Yields what each chunk completes. */
   async *read(): AsyncGenerator<Iterable<Item>, void, void> {
-    const { edges, query, transport } = this.#options;
-    this.revive("closed");
+    const { query, transport } = this.#options;
+    const edges = this.#edges;
+    this.#revive("closed");
     try {
       while (await this.#isDue()) {
         const { signal } = (this.#controller = new AbortController());
-        const { cursor, reason } = this;
         const number = this.#number++;
-        const asked = () => this.#watch();
+        this.#patience = edges.timeout;
+        this.#openedAt = this.#heardAt;
         try {
-          const answer = await transport({ edges, number, query, cursor, reason, signal, asked });
+          const asked = () => this.#watch();
+          const { cursor } = this;
+          const answer = await transport({ edges, number, query, cursor, reason: this.#reason, signal, asked });
           const { status } = answer;
           const type = answer.headers.get("content-type") ?? "";
           if (status !== 200) throw readProblem(answer, await answer.text());
           // It may never end, whatever it is.
           if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, status);
-          this.open();
           edges.first = number;
+          this.#decoder = Object.assign(new SseDecoder(), { retry: this.#decoder.retry });
+          this.#openedAt = this.#heardAt = Date.now();
           const reader = answer.body!.getReader();
-          while (this.reading) {
+          while (!signal.aborted) {
             if (!answer.deaf) this.#watch();
             const { value } = await reader.read();
             this.#unwatch();
             if (!value) throw new Error("the connection ended");
-            yield this.receive(value);
+            yield this.#receive(value, signal);
           }
         } catch (error) {
-          // Who aborts it says why.
-          if (!signal.aborted) this.lose(error);
+          // Who leaves it says why.
+          if (!signal.aborted) this.#lose(error);
         } finally {
           this.#unwatch();
           this.#controller.abort();
         }
       }
     } finally {
-      this.leave("closed");
+      this.#leave("closed");
     }
   }
 
   /** Ends the reading, also one that waits. */
   stop(): void {
-    this.leave("closed");
-    this.#interrupt();
+    this.#leave("closed");
   }
 
   freeze(reason: string): void {
     this.#frozen = true;
-    if (this.link.state !== "unauthorized") this.leave("offline", reason);
-    this.#interrupt();
+    if (this.link.state !== "unauthorized") this.#leave("offline", reason);
   }
 
   resume(): void {
@@ -105,47 +145,47 @@ export class Connection extends Session implements Reader {
   }
 
   online(): void {
-    this.hasten();
+    const soon = performance.now() + drawWait(this.#edges.backoff);
+    this.#due = Math.min(this.#due, Math.max(this.#floor, soon));
     this.#pause.rouse();
-    if (this.reading && this.#timer) this.#probe();
+    if (this.#timer) this.#probe();
   }
 
   offline(): void {
-    this.doubt("offline", "the browser is offline");
+    this.#doubt("offline", "the browser is offline");
   }
 
   authorize(): void {
-    this.revive("unauthorized");
+    this.#revive("unauthorized");
     this.#pause.rouse();
   }
 
-  #interrupt(): void {
-    this.#controller.abort();
-    this.#pause.rouse();
+  /** Carries on where nothing more was to be tried: the stream is read anew, or somebody has signed in. */
+  #revive(from: "closed" | "unauthorized"): void {
+    if (this.link.state !== from) return;
+    this.#reason = "connect";
+    this.#change({ state: "connecting" });
   }
 
   /** Resolves when the next attempt is to be made, to whether there is one. */
   async #isDue(): Promise<boolean> {
     for (;;) {
-      const { link, due } = this;
-      if (link.state === "closed") return false;
-      const left = this.#frozen || link.state === "unauthorized" ? Infinity : due - performance.now();
+      const { state } = this.link;
+      if (state === "closed") return false;
+      const left = this.#frozen || state === "unauthorized" ? Infinity : this.#due - performance.now();
       if (left <= 0) return true;
       await this.#pause.wait(left);
     }
   }
 
   /** Gives the connection up if nothing comes for so long. */
-  #watch(patience = this.patience, grace = false): void {
+  #watch(patience = this.#patience, grace = false): void {
     const since = Date.now();
     this.#unwatch();
     this.#timer = setTimeout(() => {
       // What came while the page did not run may still lie in the socket.
-      if (!grace && this.reading && Date.now() - since > patience + LATE) this.#probe();
-      else {
-        this.lose(new Error(SILENCE), true);
-        this.#controller.abort();
-      }
+      if (!grace && Date.now() - since > patience + LATE) this.#probe();
+      else this.#lose(new Error(SILENCE), true);
     }, patience);
   }
 
@@ -156,8 +196,117 @@ export class Connection extends Session implements Reader {
 
   /** Has the connection show that it lives. */
   #probe(): void {
-    const { patience, heardAt } = this;
-    if (Date.now() - heardAt >= patience) this.doubt("stale", SILENCE);
-    this.#watch(GRACE * patience, true);
+    if (Date.now() - this.#heardAt >= this.#patience) this.#doubt("stale", SILENCE);
+    this.#watch(GRACE * this.#patience, true);
+  }
+
+  /** The link may be dead, though nothing has failed: the next byte makes it live again. */
+  #doubt(state: "stale" | "offline", reason: string): void {
+    if (this.link.state === "live") this.#change({ state, reason }, true);
+  }
+
+  /**
+   * There is no connection, or no more: it could not be made, broke, came to its end, or is given up because it is
+   * `silent`. Throws what another attempt does not mend.
+   */
+  #lose(error: unknown, silent = false): void {
+    const { code, status = 0, retryAfter, message = `${error}` } = Object(error) as Partial<TailraceError>;
+    if (this.#heardAt - this.#openedAt >= HEALTHY_AFTER) this.#makeHeadway();
+    if (status === 204) this.#leave("closed", "finished");
+    else if (status === 401 && this.#reason !== "unauthorized") this.#reason = "unauthorized";
+    else if (status === 401 || code === "unauthorized") this.#leave("unauthorized", message);
+    else if (status && !isPassing(status)) this.#fail(error);
+    else {
+      const stale = silent && /live|stale/.test(this.link.state);
+      this.#retry(stale ? "stale" : "offline", message, retryAfter ?? this.#decoder.retry);
+    }
+  }
+
+  #fail(error: unknown): never {
+    this.#leave("closed", (error as Error).message);
+    throw error;
+  }
+
+  /** Leaves the connection for another one, after what the server asked for and `more`. */
+  #retry(state: Link["state"], reason: string, floor = 0, more = drawWait(this.#edges.backoff, this.#failures++)): void {
+    const wait = Math.min(floor, MAX_FLOOR);
+    this.#floor = performance.now() + wait;
+    this.#due = this.#floor + more;
+    this.#leave(state, reason, wait + more);
+  }
+
+  /** Leaves the connection. Once the link is `closed`, it stays so until it is revived. */
+  #leave(state: Link["state"], reason?: string, retryIn?: number): void {
+    if (this.link.state !== "closed") this.#change({ state, reason, retryIn });
+    this.#controller.abort();
+    this.#pause.rouse();
+  }
+
+  #change(change: Partial<Link>, doubted = false): void {
+    this.#doubted = doubted;
+    this.link = { ...this.link, reason: undefined, retryIn: undefined, ...change };
+    this.onLink(this.link);
+  }
+
+  *#receive(chunk: Uint8Array, signal: AbortSignal): Generator<Item, void, void> {
+    this.#heardAt = Date.now();
+    if (this.#doubted) this.#change({ state: "live" });
+    try {
+      for (const sse of this.#decoder.feed(chunk)) {
+        const item = this.#take(sse);
+        if (item) yield item;
+        if (signal.aborted) return;
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #take({ event, data, lastEventId: id }: SseEvent): Item | undefined {
+    const isControl = event === CONTROL_TYPE;
+    const fields = parseObject<TailraceEvent & Control>(data);
+    if (id ? !isId(id) : !isControl) throw new TailraceError("malformed", `the id ${id} is none`);
+    if (isControl) return this.#obey(fields, id);
+    if (isPast(this.cursor, id)) return;
+    if (!fields.topic) throw new TailraceError("malformed", `what came as ${id} is no event`);
+    this.cursor = id;
+    this.#makeHeadway();
+    return { ...(fields as TailraceEvent), kind: "event", id };
+  }
+
+  #makeHeadway(): void {
+    this.#failures = 0;
+    this.#moved = false;
+  }
+
+  #obey(control: Control, id: string): Item | undefined {
+    const { kind, mode } = control;
+    if (kind === "open") this.#greet(control);
+    if (kind === "closing") this.#close(control);
+    // Without an id the edge sends the start anew, and so it has to if this connection breaks.
+    if (kind === "reset") this.cursor = id || undefined;
+    // After an `open` with the mode `reset` that moves the cursor, once it has been handed over.
+    else if (id && mode !== "reset" && !isPast(this.cursor, id)) this.cursor = id;
+    return kind === "gap" || kind === "reset" ? (control as Item) : undefined;
+  }
+
+  #greet({ heartbeat = 0, edge }: Control): void {
+    this.#patience = MISSED_HEARTBEATS * heartbeat * 1000 || this.#patience;
+    this.#reason = "connect";
+    const reconnects = this.link.reconnects + (this.link.edge === undefined ? 0 : 1);
+    this.#change({ state: "live", edge, reconnects });
+  }
+
+  #close({ reason, retry }: Control): void {
+    const words = `closed: ${reason}`;
+    if (reason === "token_expired") this.#reason = "expired";
+    if (reason === "finished") this.#leave("closed", words);
+    else if (retry == null) throw new TailraceError("closed", words);
+    // Sent on again without any headway: edges that send everybody away must not be asked in a hot loop.
+    else if (this.#moved) this.#retry("offline", words, retry);
+    else {
+      this.#moved = true;
+      this.#retry("connecting", words, retry, 0);
+    }
   }
 }

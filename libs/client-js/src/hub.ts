@@ -32,9 +32,12 @@ interface Messages {
   off: undefined;
 }
 
+/** What a stream wants: topics, and types if not all. */
+export type Key = [topics: readonly string[], types: readonly string[] | null | undefined];
+
 /** A stream of this tab. */
 export interface HubMember {
-  /** What it wants, as text. */
+  /** What it wants, a `Key` as JSON. */
   readonly key: string;
   readonly cursor: string | undefined;
   /** Called with each feed, and without where the hub is another than it was. */
@@ -88,11 +91,7 @@ export class Hub {
   /** Tells the leader what this tab wants. */
   announce(): void {
     const begun = [...this.#readers].filter((reader) => reader.cursor !== undefined && !this.off);
-    this.#post("want", { tab: this.#tab, keys: begun.map(({ key }) => key), cursor: begun[0]?.cursor });
-  }
-
-  authorize(): void {
-    this.#post("authorize", undefined);
+    this.post("want", { tab: this.#tab, keys: begun.map(({ key }) => key), cursor: begun[0]?.cursor });
   }
 
   #start(): void {
@@ -139,7 +138,7 @@ export class Hub {
     if (this.#stop.signal.aborted) return;
     this.#watchdog = setTimeout(
       () => {
-        if (this.#wants) return this.#post("link", this.link);
+        if (this.#wants) return this.post("link", this.link);
         this.#aspire({ steal: true });
         this.#watch();
       },
@@ -147,7 +146,8 @@ export class Hub {
     );
   }
 
-  #post<Kind extends keyof Messages>(kind: Kind, value: Messages[Kind]): void {
+  /** Tells all tabs. */
+  post<Kind extends keyof Messages>(kind: Kind, value: Messages[Kind]): void {
     this.#channel?.postMessage([kind, value]);
     this.#hear(kind, value);
   }
@@ -200,14 +200,14 @@ export class Hub {
   }
 
   #feed(after: string, upTo: string, items: Item[]): void {
-    this.#post("feed", { after, upTo, items, keys: this.#served });
+    this.post("feed", { after, upTo, items, keys: this.#served });
   }
 
   /** Reads for all tabs, as long as this one has the lock. */
   async #takeLead(signal: AbortSignal): Promise<void> {
     if (this.off || signal.aborted) return;
     const wants = (this.#wants = new Map<string, string[]>());
-    this.#post("ask", undefined);
+    this.post("ask", undefined);
     try {
       while (this.#wants === wants) {
         const keys = (this.#served = [...new Set([...wants.values()].flat())]);
@@ -217,7 +217,7 @@ export class Hub {
         }
         const connection = (this.connection = this.connect(unite(keys), this.position));
         connection.onLink = (link) => {
-          if (link.state !== "closed") this.#post("link", link);
+          if (link.state !== "closed") this.post("link", link);
         };
         for await (const batch of connection.read()) {
           const after = this.position;
@@ -227,7 +227,7 @@ export class Hub {
       }
     } catch {
       // Which of the wishes it was, each finds out for itself.
-      this.#post("off", undefined);
+      this.post("off", undefined);
     } finally {
       clearTimeout(this.#gathering);
       this.#gathering = this.#wants = undefined;
@@ -237,8 +237,8 @@ export class Hub {
 
 /** Returns one stream of all that is wanted. */
 function unite(keys: string[]): AskedStream {
-  const all = keys.map((key): Pick<AskedStream, "topics" | "types"> => JSON.parse(key));
-  const topics = [...new Set(all.flatMap((each) => each.topics))];
-  const types = all.every((each) => each.types) ? [...new Set(all.flatMap((each) => each.types ?? []))] : undefined;
+  const all = keys.map((key): Key => JSON.parse(key));
+  const topics = [...new Set(all.flatMap(([wanted]) => wanted))];
+  const types = all.every(([, wanted]) => wanted) ? all.flatMap(([, wanted]) => wanted ?? []) : undefined;
   return { topics, types, from: "now" };
 }

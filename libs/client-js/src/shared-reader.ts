@@ -1,7 +1,7 @@
 import type { AskedStream } from "./client.ts";
 import type { Connection, Reader } from "./connection.ts";
 import type { TailraceError } from "./errors.ts";
-import type { Feed, Hub, HubMember } from "./hub.ts";
+import type { Feed, Hub, HubMember, Key } from "./hub.ts";
 import { isId, isPast, matches, type Item, type Reset } from "./items.ts";
 import type { Link } from "./link.ts";
 import { Pause } from "./pause.ts";
@@ -33,7 +33,8 @@ export class SharedReader implements Reader, HubMember {
     this.#hub = hub;
     this.#stream = stream;
     if (isId(cursor)) this.#stream = { ...stream, from: cursor };
-    this.key = JSON.stringify({ topics: stream.topics, types: stream.types });
+    const key: Key = [stream.topics, stream.types];
+    this.key = JSON.stringify(key);
   }
 
   get link(): Link {
@@ -114,7 +115,7 @@ export class SharedReader implements Reader, HubMember {
 
   authorize(): void {
     this.#own?.authorize();
-    this.#hub.authorize();
+    this.#hub.post("authorize", undefined);
   }
 
   #halt(state: "offline" | "closed", reason?: string): void {
