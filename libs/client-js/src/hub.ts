@@ -100,7 +100,7 @@ export class Hub {
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data: [kind, value] }) => this.#hear(kind, value);
     // Who gets this lock of a tab knows that the tab is gone.
-    this.#hold(`${this.#name} ${this.#tab}`, { signal }, () => {
+    this.#hold(this.#tab, () => {
       this.announce();
       return new Promise((resolve) => {
         signal.onabort = resolve;
@@ -127,9 +127,9 @@ export class Hub {
     this.#pause.rouse();
   }
 
-  #hold(name: string, options: LockOptions, act: () => Promise<unknown>): void {
+  #hold(tab: string, act: () => Promise<unknown>): void {
     // Rejects when it is given up, or was stolen.
-    navigator.locks.request(name, options, act).catch(() => {});
+    navigator.locks.request(`${this.#name} ${tab}`, { signal: this.#stop.signal }, act).catch(() => {});
   }
 
   /** Gives a sign of life while this tab leads; takes the lead from one that gives none. */
@@ -185,7 +185,7 @@ export class Hub {
     if (!wants) return;
     if (!wants.has(tab)) {
       const gone = async () => wants.delete(tab);
-      this.#hold(`${this.#name} ${tab}`, { signal: this.#stop.signal }, gone);
+      this.#hold(tab, gone);
     }
     wants.set(tab, keys);
     this.position ??= cursor;
