@@ -100,11 +100,10 @@ export class Connection implements Reader {
           const asked = () => this.#watch();
           const { cursor } = this;
           const answer = await transport({ edges, number, query, cursor, reason: this.#reason, signal, asked });
-          const { status } = answer;
-          const type = answer.headers.get("content-type") ?? "";
-          if (status !== 200) throw readProblem(answer, await answer.text());
+          if (answer.status !== 200) throw readProblem(answer, await answer.text());
           // It may never end, whatever it is.
-          if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, status);
+          const type = answer.headers.get("content-type") ?? "";
+          if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, 200);
           edges.first = number;
           this.#decoder = Object.assign(new SseDecoder(), { retry: this.#decoder.retry });
           this.#openedAt = this.#heardAt = Date.now();
@@ -265,10 +264,11 @@ export class Connection implements Reader {
   #take({ event, data, lastEventId: id }: SseEvent): Item | undefined {
     const isControl = event === CONTROL_TYPE;
     const fields = parseObject<TailraceEvent & Control>(data);
-    if (id ? !isId(id) : !isControl) throw new TailraceError("malformed", `the id ${id} is none`);
+    if (!(isControl ? !id || isId(id) : isId(id) && fields.topic)) {
+      throw new TailraceError("malformed", `what came as ${id} is no event`);
+    }
     if (isControl) return this.#obey(fields, id);
     if (isPast(this.cursor, id)) return;
-    if (!fields.topic) throw new TailraceError("malformed", `what came as ${id} is no event`);
     this.cursor = id;
     this.#makeHeadway();
     return { ...(fields as TailraceEvent), kind: "event", id };
