@@ -10,8 +10,8 @@ from client_js.package import PACKAGE, prepare_package, run, run_module
 
 pytestmark = pytest.mark.timeout(300)
 
-CORE = 5_760
-SHARING = 8_640
+CORE = 5_120
+SHARING = 7_168
 """Bytes, minified and gzipped, that a page loads at once; texts, calls and EventSource come when they are needed."""
 
 

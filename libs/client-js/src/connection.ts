@@ -212,7 +212,7 @@ export class Connection implements Reader {
     const { code, status = 0, retryAfter, message = `${error}` } = Object(error) as Partial<TailraceError>;
     if (this.#heardAt - this.#openedAt >= HEALTHY_AFTER) this.#makeHeadway();
     if (status === 204) this.#leave("closed", "finished");
-    else if (status === 401 && this.#reason !== "unauthorized") this.#reason = "unauthorized";
+    else if (status === 401 && this.#edges.getToken && this.#reason !== "unauthorized") this.#reason = "unauthorized";
     else if (status === 401 || code === "unauthorized") this.#leave("unauthorized", message);
     else if (status && !isPassing(status)) this.#fail(error);
     else {

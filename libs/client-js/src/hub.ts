@@ -90,7 +90,7 @@ export class Hub {
 
   /** Tells the leader what this tab wants. */
   announce(): void {
-    const begun = [...this.#readers].filter((reader) => reader.cursor !== undefined && !this.off);
+    const begun = [...this.#readers].filter((reader) => reader.cursor && !this.off);
     this.post("want", { tab: this.#tab, keys: begun.map(({ key }) => key), cursor: begun[0]?.cursor });
   }
 
@@ -122,7 +122,8 @@ export class Hub {
   }
 
   #resign(): void {
-    this.#wants = undefined;
+    clearTimeout(this.#gathering);
+    this.#gathering = this.#wants = undefined;
     this.connection?.stop();
     this.#pause.rouse();
   }
@@ -195,8 +196,11 @@ export class Hub {
         this.connection?.stop();
         this.#pause.rouse();
       }, GATHER);
+    } else if (this.position) {
       // Who has only just come does not know that it is served.
-    } else if (this.position !== undefined) this.#feed(this.position, this.position, []);
+      this.#feed(this.position, this.position, []);
+      this.post("link", this.link);
+    }
   }
 
   #feed(after: string, upTo: string, items: Item[]): void {
@@ -211,7 +215,7 @@ export class Hub {
     try {
       while (this.#wants === wants) {
         const keys = (this.#served = [...new Set([...wants.values()].flat())]);
-        if (!keys.length || this.position === undefined) {
+        if (!keys.length || !this.position) {
           await this.#pause.wait();
           continue;
         }
@@ -226,11 +230,9 @@ export class Hub {
         }
       }
     } catch {
+      this.#resign();
       // Which of the wishes it was, each finds out for itself.
       this.post("off", undefined);
-    } finally {
-      clearTimeout(this.#gathering);
-      this.#gathering = this.#wants = undefined;
     }
   }
 }

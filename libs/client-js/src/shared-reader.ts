@@ -61,9 +61,9 @@ export class SharedReader implements Reader, HubMember {
           this.#reset = this.cursor = undefined;
           if (isId(this.#stream.from)) this.#stream = { ...this.#stream, from: "now" };
           yield [reset];
-        } else if (cursor === undefined || (after !== undefined && !isPast(cursor, after))) {
+        } else if (!cursor || (after && !isPast(cursor, after))) {
           yield* this.#readOwn(true);
-          if (cursor === undefined) this.#hub.announce();
+          if (!cursor) this.#hub.announce();
           else if (this.cursor === cursor) await this.#pause.wait(100); // this edge has not got so far yet
         } else if (this.#items.length) {
           const item = this.#items.shift() as Exclude<Item, Reset>;
@@ -73,7 +73,7 @@ export class SharedReader implements Reader, HubMember {
           yield [item];
         } else {
           const upTo = (this.#after = this.#upTo);
-          if (upTo !== undefined && !isPast(cursor, upTo)) this.cursor = upTo;
+          if (upTo && !isPast(cursor, upTo)) this.cursor = upTo;
           await this.#pause.wait();
         }
       }
@@ -155,7 +155,7 @@ export class SharedReader implements Reader, HubMember {
   /** Yields what a connection of its own brings, of what is `stored` or of all; the cursor then says up to where. */
   async *#readOwn(stored: boolean): AsyncGenerator<Item[], void, void> {
     // What is newer than a second is not wanted, but where the log is at.
-    const skips = stored && this.cursor === undefined && this.#stream.from === "now";
+    const skips = stored && !this.cursor && this.#stream.from === "now";
     const stream = skips ? { ...this.#stream, from: "-1s" } : this.#stream;
     const transport = stored ? readStored(stream) : undefined;
     const own = (this.#own = this.#hub.connect(stream, this.cursor, transport));

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClient, type Item } from "../src/index.ts";
+import { createClient, type Item, type Stream } from "../src/index.ts";
 import { share } from "../src/share.ts";
 import { control, EPOCH, event, hold, id, opening, refuse, reply, ScriptedEdge } from "./scripted.ts";
 
 let principals = 0;
 
 /** Two tabs' worth of clients; Node has Web Locks and BroadcastChannel too. */
-function open(edge: ScriptedEdge) {
+function open(edge: ScriptedEdge, options: object = {}) {
+  const settings = { url: edge.url, tenant: "acme", backoff: { base: 1, cap: 1 }, ...options };
   const principal = `${principals++}`;
-  const connect = () => createClient({ url: edge.url, tenant: "acme", backoff: { base: 1, cap: 1 }, share: share({ principal }) });
+  const connect = () => createClient({ ...settings, share: share({ principal }) });
   return [connect(), connect()] as const;
 }
 
@@ -151,4 +152,101 @@ test("where a broadcast was missed, what it brought is read from the history", a
   assert.deepEqual([await next(), await next(), await next()], run(4, 6));
   other.close();
   await items.return?.();
+});
+
+const states = (stream: Stream): string[] => {
+  const seen: string[] = [];
+  stream.on("link", ({ state }) => seen.push(state));
+  return seen;
+};
+
+test("a history of several pages is read to its end, and no page is asked for twice", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(6), event(7)));
+  const asked: (string | null)[] = [];
+  edge.calls["history"] = (answer, request) => {
+    asked.push(new URL(request.url as string, "http://edge").searchParams.get("from"));
+    const pages = [history(1, 2, { next: id(2) }), history(3, 4, { next: id(4) }), history(5, 6)];
+    return pages[asked.length - 1]?.(answer, request);
+  };
+  const [one] = open(edge);
+  assert.deepEqual(await take(one.stream({ topics: "a.*", from: "start" }), 7), run(1, 7));
+  assert.deepEqual(asked, ["start", id(2), id(4)]);
+});
+
+test("a gap in the history is an item before what is left", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(6)));
+  edge.calls["history"] = history(5, 6, { gap: { from: id(3), to: id(4) } });
+  const [one] = open(edge);
+  assert.deepEqual(await take(one.stream({ topics: "a.*", from: id(2) }), 3), ["gap", id(5), id(6)]);
+});
+
+test("`last` is the newest event of each topic, in the order of the log, then what comes", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(9), event(10)));
+  const asked: string[] = [];
+  edge.calls["topics"] = (answer, request) => {
+    const { searchParams } = new URL(request.url as string, "http://edge");
+    asked.push(`${searchParams}`);
+    const [sequences, next] = searchParams.get("match") === "b" ? [[5]] : searchParams.has("page") ? [[3]] : [[5, 8], "a.x"];
+    return reply({ events: sequences.map(line), cursor: id(9), next: next ?? null })(answer, request);
+  };
+  const [one] = open(edge);
+  const stream = one.stream({ topics: ["a.*", "b"], from: "last" });
+  assert.deepEqual(await take(stream, 4), [id(3), id(5), id(8), id(10)]);
+  assert.deepEqual(asked, ["match=a.*", "match=a.*&page=a.x", "match=b"]);
+  assert.equal(edge.streams[0]?.headers["last-event-id"], id(9));
+});
+
+test("a history that cannot be had for the moment is asked for again, and the link says so", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(2), event(3)));
+  let asked = 0;
+  edge.calls["history"] = (answer, request) => (++asked < 3 ? refuse(503) : history(1, 2))(answer, request);
+  const [one] = open(edge);
+  const stream = one.stream({ topics: "a.*", from: "start" });
+  const seen = states(stream);
+  assert.deepEqual(await take(stream, 3), run(1, 3));
+  assert.deepEqual(seen.filter((state, n) => state !== seen[n - 1]), ["offline", "connecting", "live", "closed"]);
+});
+
+test("where nobody is signed in, the history waits for that as any stream does", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(2), event(3)));
+  let token = "old";
+  edge.calls["history"] = (answer, request) =>
+    (request.headers.authorization === "Bearer new" ? history(1, 2) : refuse(401))(answer, request);
+  const [one] = open(edge, { getToken: () => token });
+  const stream = one.stream({ topics: "a.*", from: "start" });
+  stream.on("link", ({ state }) => {
+    if (state !== "unauthorized") return;
+    token = "new";
+    setImmediate(() => one.authorize());
+  });
+  assert.deepEqual(await take(stream, 3), run(1, 3));
+});
+
+test("a refusal of the history is that of who asked", async () => {
+  const edge = await ScriptedEdge.start();
+  edge.calls["history"] = refuse(403, { type: "urn:tailrace:problem:forbidden" });
+  const [one] = open(edge);
+  await assert.rejects(take(one.stream({ topics: "a.*" }), 1), { code: "forbidden" });
+});
+
+test("a tab that comes later, and a stream that is read again, are live at once over the connection there is", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(2)));
+  edge.calls["history"] = history(3, 2);
+  const [one, other] = open(edge);
+  const streams = [one, other].map((client) => client.stream({ topics: "a.*" })) as [Stream, Stream];
+  const live = async (stream: Stream) => {
+    while (stream.link.state !== "live") await new Promise((resolve) => setImmediate(resolve));
+  };
+  const first = streams[0].forEach(() => {});
+  await live(streams[0]);
+  for (let round = 0; round < 2; round++) {
+    const reading = streams[1].forEach(() => {});
+    await live(streams[1]);
+    streams[1].close();
+    await reading;
+    assert.equal(streams[1].link.state, "closed");
+  }
+  assert.equal(edge.streams.length, 1);
+  one.dispose();
+  await first;
 });
