@@ -46,7 +46,7 @@ export class Client {
   constructor({ whenHidden, transport, share, ...options }: ClientOptions) {
     this.#edges = new Edges(options);
     this.#page = new Page(this.#edges.disposed.signal, (whenHidden as Exclude<typeof whenHidden, "keep">)?.closeAfter);
-    const streams = transport ? transport === "fetch" : options.fetch || "body" in Response.prototype;
+    const streams = transport ? transport === "fetch" : options.fetch || "body" in (globalThis.Response?.prototype ?? {});
     this.#transport = streams ? fetchStream : openEventSource;
     this.#share = share?.({ edges: this.#edges, connect: this.#connect });
   }

@@ -11,6 +11,7 @@ import { CONTROL_TYPE, isId, isPast, parseObject, type Control, type Item, type 
 import { CONNECTING, type Link } from "./link.ts";
 import type { Member } from "./page.ts";
 import { Pause } from "./pause.ts";
+import { until } from "./signals.ts";
 import { SseDecoder, type SseEvent } from "./sse.ts";
 import type { Transport } from "./transport.ts";
 
@@ -99,8 +100,11 @@ export class Connection implements Reader {
         try {
           const asked = () => this.#watch();
           const { cursor } = this;
-          const answer = await transport({ edges, number, query, cursor, reason: this.#reason, signal, asked });
-          if (answer.status !== 200) throw readProblem(answer, await answer.text());
+          const answer = await until(
+            signal,
+            transport({ edges, number, query, cursor, reason: this.#reason, signal, asked }),
+          );
+          if (answer.status !== 200) throw readProblem(answer, await until(signal, answer.text()));
           // It may never end, whatever it is.
           const type = answer.headers.get("content-type") ?? "";
           if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, 200);
@@ -110,7 +114,7 @@ export class Connection implements Reader {
           const reader = answer.body!.getReader();
           while (!signal.aborted) {
             if (!answer.deaf) this.#watch();
-            const { value } = await reader.read();
+            const { value } = await until(signal, reader.read());
             this.#unwatch();
             if (!value) throw new Error("the connection ended");
             yield this.#receive(value, signal);

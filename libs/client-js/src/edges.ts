@@ -47,6 +47,7 @@ export interface EdgeRequest {
 }
 
 export class Edges {
+  // Declared only: a field would be made twice, by itself and by the constructor.
   declare readonly urls: readonly string[];
   declare readonly tenant: string;
   declare readonly timeout: number;
@@ -81,9 +82,10 @@ export class Edges {
   async fetch({ number, path, query, reason, asked, ...request }: EdgeRequest): Promise<Response> {
     let authorization: string | undefined;
     if (this.getToken) {
-      const token = await until(request.signal, this.getToken({ reason })).catch((error) => {
+      const token = await Promise.resolve(this.getToken({ reason })).catch((error) => {
         if (error?.name !== "InteractionRequiredAuthError") throw error;
       });
+      request.signal.throwIfAborted();
       if (token == null) throw new TailraceError("unauthorized", "nobody is signed in");
       authorization = `Bearer ${token}`;
     }
@@ -96,14 +98,4 @@ export class Edges {
       credentials: this.credentials as RequestCredentials, // fetch has the same default
     });
   }
-}
-
-/** Resolves as `work` does, unless the signal is aborted before: a token is none of its business. */
-function until<T>(signal: AbortSignal, work: T): Promise<Awaited<T>> {
-  return Promise.race([
-    work,
-    new Promise<never>((_, reject) => {
-      signal.onabort = () => reject(signal.reason);
-    }),
-  ]);
 }
