@@ -5,10 +5,10 @@ export function onAbort(signal: AbortSignal | undefined, act: (reason: unknown) 
   return () => signal?.removeEventListener("abort", abort);
 }
 
-/** Resolves as `work` does, unless the signal is aborted before, to which not everything listens. Call it one at a time. */
+/** Settles as `work` does, or rejects when the signal is aborted, to which not everything listens. One at a time. */
 export function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    signal.onabort = () => reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    signal.onabort = reject;
+    work.then(resolve, reject);
   });
-  return Promise.race([work, aborted]);
 }

@@ -309,6 +309,16 @@ test("close() and return() end a loop that waits", async () => {
   assert.deepEqual(await next, { done: true, value: undefined });
 });
 
+test("close() ends a loop that waits for what does not listen to its signal", async () => {
+  const endless = () => new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } });
+  const answers = [async () => endless(), () => new Promise<Response>(() => {})];
+  for (const fetch of answers) {
+    const stream = createClient({ url: "http://edge", tenant: "acme", fetch }).stream({ topics: ">" });
+    setTimeout(() => stream.close(), 20);
+    assert.deepEqual(await collect(stream), []);
+  }
+});
+
 test("a stream cannot be read twice at a time", async () => {
   const edge = await ScriptedEdge.start(hold(opening(), event(1)));
   const stream = follow(edge);
