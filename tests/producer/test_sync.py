@@ -3,10 +3,12 @@
 import asyncio
 import faulthandler
 import os
+import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -276,3 +278,18 @@ def test_mistakes_are_told_at_once() -> None:
     with pytest.raises(InvalidTopic):
         producer.publish("no.")
     producer.close()
+
+
+def is_held_back(number: signal.Signals, thread: threading.Thread) -> bool:
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    [mask] = [int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigBlk:")]
+    return bool(mask >> (number - 1) & 1)
+
+
+async def test_signals_are_left_to_the_threads_of_the_application(broker: Broker, tmp_path: Path) -> None:
+    with SyncProducer(broker.url, settings=Settings(outbox_path=tmp_path)) as producer:
+        producer.publish("t")
+        threads = [thread for thread in threading.enumerate() if thread.name.startswith("tailrace-")]
+        assert len(threads) == 2
+        assert all(is_held_back(number, thread) for thread in threads for number in (signal.SIGTERM, signal.SIGCHLD))
+        assert not is_held_back(signal.SIGTERM, threading.main_thread())

@@ -20,6 +20,7 @@ from tailrace_protocol.errors import SetupError
 from tailrace_producer.log import Logger
 from tailrace_producer.outbox_file import SUFFIX, Change, OutboxFile, Row, find_files
 from tailrace_producer.pending import Pending, Place, parse_line
+from tailrace_producer.signals import leave_signals
 
 RETRY_INTERVAL = 1.0
 """Seconds until what the disk did not take is given to it again, if nothing else comes before."""
@@ -106,6 +107,7 @@ class Outbox:
     # Inside. What follows runs in the thread.
 
     def _work(self) -> None:
+        leave_signals()
         while (task := self._next_task()) is not None:
             task()
 

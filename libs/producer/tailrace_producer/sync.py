@@ -21,6 +21,7 @@ from tailrace_producer.log import Logger
 from tailrace_producer.producer import DEFAULT_URL, PUBLISH_TIMEOUT
 from tailrace_producer.publisher import Outcome
 from tailrace_producer.settings import Settings
+from tailrace_producer.signals import leave_signals
 from tailrace_producer.text import SyncTextStream
 
 _log = Logger()
@@ -60,6 +61,7 @@ class _Worker:
                 os.dup2(nowhere.fileno(), descriptor)
 
     def _run(self) -> None:
+        leave_signals()
         try:
             self._loop.run_forever()
         finally:
