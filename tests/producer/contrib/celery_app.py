@@ -5,9 +5,12 @@ import signal
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 from celery import Celery
 from celery.exceptions import Ignore, Reject
+from kombu.transport import filesystem
+from kombu.utils.json import dumps
 from tailrace_producer import current_job
 from tailrace_producer.contrib import celery as celery_adapter
 from tailrace_producer.contrib.celery import JobOptions, JobTask
@@ -17,9 +20,19 @@ celery_adapter.LIMIT_TOLERANCE = 60.0
 
 folder = Path(os.environ["CELERY_FOLDER"])
 app = Celery("tests", broker=os.environ.get("CELERY_BROKER_URL", "filesystem://"))
+
+
+def put(_channel: object, queue: str, payload: object, **_: object) -> None:
+    """Put a message into its folder whole: kombu's own way, a worker may find it empty, and ends."""
+    name = f"{time.monotonic_ns()}_{uuid4()}.{queue}.msg"
+    (folder / name).write_text(dumps(payload))
+    (folder / name).rename(folder / "messages" / name)
+
+
 for name in ("messages", "control", "results"):
     (folder / name).mkdir(parents=True, exist_ok=True)
 if app.conf.broker_url == "filesystem://":
+    filesystem.Channel._put = put  # type: ignore[assignment,method-assign]  # there is no setting for it
     app.conf.update(
         broker_transport_options={
             "data_folder_in": str(folder / "messages"),
