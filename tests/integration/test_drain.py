@@ -168,9 +168,13 @@ async def test_streams_go_on_at_the_other_edge(edges: tuple[EdgeProcess, EdgePro
     first, second = edges
     number = 300
 
+    published = 0
+
     async def write() -> None:
+        nonlocal published
         for each in range(number):
             await publish(second, ("a.x", each))
+            published += 1
 
     async def follow(stream: RawStream) -> list[int]:
         _, data, _ = await read_closing(stream)
@@ -183,7 +187,7 @@ async def test_streams_go_on_at_the_other_edge(edges: tuple[EdgeProcess, EdgePro
     async with open_many(first, 50) as streams:
         following = [asyncio.create_task(follow(stream)) for stream in streams]
         writing = asyncio.create_task(write())
-        await asyncio.sleep(0.2)
+        await wait_until(lambda: published >= 20)
         first.signal(signal.SIGTERM)
         for data in await asyncio.gather(*following):
             assert data == list(range(number))
