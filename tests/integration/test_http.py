@@ -14,7 +14,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.broker import PATIENCE, Broker, connect, create_stream, read_stream, request
-from support.calls import call, data_of, publish, read, wait_empty
+from support.calls import call, data_of, publish, read, wait_empty, wait_head
 from support.edge import EdgeProcess
 from support.stream import open_stream
 from support.waiting import wait_until
@@ -32,16 +32,6 @@ async def small(broker: Broker, tmp_path: Path) -> AsyncIterator[EdgeProcess]:
 
 def ids_of(events: Sequence[dict[str, Any]]) -> list[str]:
     return [event["id"] for event in events]
-
-
-async def wait_for_head(edge: EdgeProcess, event_id: str) -> None:
-    """Wait until an edge has read up to an event."""
-
-    async def reached() -> bool:
-        head: int = (await read(edge, "/v1/stats"))["head"]
-        return head >= int(event_id.partition("-")[2])
-
-    await wait_until(reached)
 
 
 async def read_pages(edge: EdgeProcess, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -146,7 +136,7 @@ async def test_topics_of_any_characters(edge: EdgeProcess, topic: str) -> None:
 async def test_a_deleted_topic_is_gone(edges: tuple[EdgeProcess, EdgeProcess], broker: Broker) -> None:
     edge, other = edges
     ids = await publish(edge, ("a", 1), ("b", 2), ("a", 3))
-    await wait_for_head(other, ids[-1])
+    await wait_head(other, ids[-1])
     async with open_stream(other.url, "a") as stream:
         await stream.next_control("open")
         answer = await call(edge, "/v1/acme/topics/a", method="DELETE")
@@ -154,7 +144,7 @@ async def test_a_deleted_topic_is_gone(edges: tuple[EdgeProcess, EdgeProcess], b
         tombstone = await stream.next_event()
         assert (tombstone.event, tombstone.last_event_id) == ("deleted", answer.json()["id"])
     for reader in edges:
-        await wait_for_head(reader, answer.json()["id"])
+        await wait_head(reader, answer.json()["id"])
         for method in ("GET", "DELETE"):
             gone = await call(reader, "/v1/acme/topics/a", method=method)
             assert (gone.status_code, gone.json()["type"]) == (404, "urn:tailrace:problem:no-such-topic")
@@ -216,7 +206,7 @@ async def test_history_across_the_edge_of_the_tail(small: EdgeProcess, limit: in
     ids: list[str] = []
     for _ in range(3):
         ids += await publish(small, *((f"t.{number % 5}", number) for number in range(700)))
-    await wait_for_head(small, ids[-1])
+    await wait_head(small, ids[-1])
     assert 0 < (await read(small, "/v1/stats"))["tail_events"] < 200
     wanted = [event_id for index, event_id in enumerate(ids) if index % 700 % 5 in (1, 3)]
     start = wanted[-150] if limit == 7 else "start"
@@ -283,13 +273,14 @@ async def test_jobs(edge: EdgeProcess) -> None:
 @pytest.mark.parametrize("job", ["a", "import 4/2", "ünï.*", "100%"])
 async def test_a_deleted_job_is_gone_with_its_log(edge: EdgeProcess, broker: Broker, job: str) -> None:
     topic = format_job_topic(job, "7")
-    await publish(
+    ids = await publish(
         edge,
         (topic, RUNNING | {"id": job, "user": "7"}, "progress"),
         (f"{topic}.log", 1, "log"),
         (f"{topic}.log", 2, "log"),
         ("jobs.other", RUNNING | {"id": "other"}, "progress"),
     )
+    await wait_head(edge, ids[-1])
     async with open_stream(edge.url, f"{topic}.>", topic) as stream:
         await stream.next_control("open")
         path = f"/v1/acme/jobs/{quote(job, safe='')}"
@@ -413,6 +404,7 @@ async def test_metrics_count_right(small: EdgeProcess) -> None:
     ids: list[str] = []
     for _ in range(4):
         ids += await publish(small, *(("a", number) for number in range(100)))
+    await wait_head(small, ids[-1])
     async with (
         open_stream(small.url, "a") as live,
         open_stream(small.url, "a", last_event_id=ids[-3]) as tail,

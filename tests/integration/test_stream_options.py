@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.broker import Broker
-from support.calls import call, data_of, publish, read, wait_empty
+from support.calls import call, data_of, publish, read, wait_empty, wait_head
 from support.edge import EdgeProcess
 from support.stream import RawStream, open_stream
 from support.waiting import wait_until
@@ -124,7 +124,8 @@ async def read_ending(stream: RawStream) -> tuple[list[Any], dict[str, Any]]:
 @pytest.mark.parametrize("pattern", ["jobs.7", "users.1.jobs.7", "jobs.*", "users.*.jobs.*", "users.1.>", "any.topic"])
 async def test_until_terminal_ends_with_the_job(edge: EdgeProcess, pattern: str) -> None:
     topic = pattern.replace("*", "7").replace(">", "jobs.7")
-    await publish(edge, (topic, 0, "start"))
+    (before,) = await publish(edge, (topic, 0, "start"))
+    await wait_head(edge, before)
     async with open_stream(edge.url, pattern, until="terminal") as stream:
         await stream.next_control("open")
         ids = await publish(edge, (topic, 1, "progress"), (topic, 2, "complete"))
@@ -160,7 +161,8 @@ async def test_until_terminal_of_a_wildcard_waits_for_jobs_that_begin_meanwhile(
 
 
 async def test_until_terminal_ends_with_a_deleted_job(edge: EdgeProcess) -> None:
-    await publish(edge, ("jobs.a", {"id": "a", "status": "running"}, "start"))
+    (before,) = await publish(edge, ("jobs.a", {"id": "a", "status": "running"}, "start"))
+    await wait_head(edge, before)
     async with open_stream(edge.url, "jobs.a", until="terminal") as stream:
         await stream.next_control("open")
         assert (await call(edge, "/v1/acme/jobs/a", method="DELETE")).status_code == 200
@@ -169,7 +171,8 @@ async def test_until_terminal_ends_with_a_deleted_job(edge: EdgeProcess) -> None
 
 @pytest.mark.parametrize(("start", "expected"), [("start", [0, 1]), ("last", [1]), ("now", [])])
 async def test_until_terminal_of_a_job_that_has_ended(edge: EdgeProcess, start: str, expected: list[int]) -> None:
-    await publish(edge, ("jobs.a", 0, "start"), ("jobs.a", 1, "complete"))
+    ids = await publish(edge, ("jobs.a", 0, "start"), ("jobs.a", 1, "complete"))
+    await wait_head(edge, ids[-1])
     async with open_stream(edge.url, "jobs.a", until="terminal", from_=start) as stream:
         got, closing = await read_ending(stream)
         assert got == expected
@@ -323,6 +326,7 @@ async def test_wire_profile(broker: Broker, tmp_path: Path) -> None:
     """The bytes are those that every client reads right."""
     async with run_edge(broker, tmp_path, name="e", heartbeat=600) as edge:
         (before,) = await publish(edge, ("a", 0))
+        await wait_head(edge, before)
         async with open_stream(edge.url, "a") as stream:
             opening = await stream.read_raw()
             pattern = (
@@ -376,6 +380,7 @@ async def test_heartbeats(broker: Broker, tmp_path: Path, accept: str, opening: 
 async def test_an_idle_stream_learns_where_the_log_is(broker: Broker, tmp_path: Path) -> None:
     async with run_edge(broker, tmp_path, heartbeat=0.2, cursor_interval=0.5) as edge:
         (first,) = await publish(edge, ("a", 0))
+        await wait_head(edge, first)
         async with open_stream(edge.url, "a") as idle, open_stream(edge.url, "b") as busy:
             await idle.next_control("open")
             for _ in range(2):
@@ -398,7 +403,8 @@ async def test_an_idle_stream_learns_where_the_log_is(broker: Broker, tmp_path: 
 
 async def test_no_cursor_where_nothing_moves(broker: Broker, tmp_path: Path) -> None:
     async with run_edge(broker, tmp_path, heartbeat=0.1, cursor_interval=0.2) as edge:
-        await publish(edge, ("a", 0))
+        (before,) = await publish(edge, ("a", 0))
+        await wait_head(edge, before)
         async with open_stream(edge.url, "a") as stream:
             await read_beats(stream, b"}\n\n", b": hb\n", 10)
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import httpx
 from support.broker import PATIENCE, Broker, connect, create_stream, request
-from support.calls import data_of, publish
+from support.calls import data_of, publish, wait_head
 from support.edge import EdgeProcess
 from support.stream import open_stream
 
 
 async def test_from_now_is_the_default(edge: EdgeProcess) -> None:
-    await publish(edge, ("a", 1))
+    (before,) = await publish(edge, ("a", 1))
+    await wait_head(edge, before)
     async with open_stream(edge.url, "a") as stream:
         opening = await stream.next_control("open")
         assert opening["mode"] == "live"
@@ -123,7 +124,8 @@ async def test_what_is_older_than_the_tail_comes_from_jetstream(broker: Broker, 
 
 
 async def test_a_stream_made_anew_is_a_reset_for_open_streams(edge: EdgeProcess, broker: Broker) -> None:
-    await publish(edge, ("a", 1), ("a", 2))
+    ids = await publish(edge, ("a", 1), ("a", 2))
+    await wait_head(edge, ids[-1])
     async with open_stream(edge.url, "a") as stream:
         before = await stream.next_control("open")
         async with await connect(broker.url) as client:
@@ -139,6 +141,7 @@ async def test_a_stream_made_anew_is_a_reset_for_open_streams(edge: EdgeProcess,
 
 async def test_a_store_restored_from_a_backup_gets_a_new_epoch(edge: EdgeProcess, broker: Broker) -> None:
     ids = await publish(edge, *(("a", number) for number in range(10)))
+    await wait_head(edge, ids[-1])
     async with open_stream(edge.url, "a") as stream:
         await stream.next_control("open")
         async with await connect(broker.url) as client:

@@ -35,6 +35,16 @@ async def read(edge: EdgeProcess, path: str, **query: Any) -> Any:
     return answer.json()
 
 
+async def wait_head(edge: EdgeProcess, event_id: str) -> None:
+    """Wait until an edge has read up to an event, which a stream from now might bring otherwise."""
+
+    async def reached() -> bool:
+        head: int = (await read(edge, "/v1/stats"))["head"]
+        return head >= int(event_id.partition("-")[2])
+
+    await wait_until(reached)
+
+
 async def wait_empty(edge: EdgeProcess) -> None:
     """Wait until no stream of an edge is open."""
 
