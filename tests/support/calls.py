@@ -15,7 +15,7 @@ async def publish(
 ) -> list[str]:
     """Publish events, (topic, data) or (topic, data, type), through the edge, and return their ids."""
     body = [{"topic": event[0], "data": event[1], "type": (*event, "message")[2]} for event in events]
-    async with httpx.AsyncClient(timeout=PATIENCE, verify=edge.tls or True) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE, verify=edge.tls or False) as client:
         answer = await client.post(f"{edge.url}/v1/{tenant}/events", json=body)
         assert answer.status_code == 201, answer.text
         ids: list[str] = answer.json()["ids"]
@@ -24,7 +24,8 @@ async def publish(
 
 async def call(edge: EdgeProcess, path: str, *, method: str = "GET", **options: Any) -> httpx.Response:
     """Return the answer to one request on a connection of its own; `path` goes out as it is."""
-    async with httpx.AsyncClient(timeout=PATIENCE, verify=edge.tls or True) as client:
+    # Where there is no TLS, there is nothing to verify, and 20 ms are not spent on reading all authorities.
+    async with httpx.AsyncClient(timeout=PATIENCE, verify=edge.tls or False) as client:
         return await client.request(method, f"{edge.url}{path}", **options)
 
 

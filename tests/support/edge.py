@@ -88,7 +88,7 @@ class EdgeProcess:
     async def wait_ready(self) -> None:
         # Each time on a connection of its own, since it may share its port with another edge.
         limits = httpx.Limits(max_keepalive_connections=0)
-        async with httpx.AsyncClient(timeout=PATIENCE, verify=self.tls or True, limits=limits) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE, verify=self.tls or False, limits=limits) as client:
             async for attempt in stamina.retry_context(
                 on=(httpx.HTTPError, _NotReady), attempts=None, timeout=PATIENCE, wait_initial=0.02, wait_max=0.1
             ):
