@@ -104,6 +104,16 @@ def test_whatever_is_installed_is_checked_by_its_hash(image: str) -> None:
 
 
 @pytest.mark.parametrize("image", IMAGES)
+def test_what_becomes_a_wheel_is_a_package(image: str) -> None:
+    ignored = {ROOT / line for line in (ROOT / ".dockerignore").read_text().splitlines()}
+    [wheels] = [run for run in find_all(read_stages(image)[0], "RUN") if "pip wheel" in run]
+    named = re.findall(r"(?<=/src/)(?:libs|services)/\S+", wheels)
+    folders = {folder for pattern in named for folder in ROOT.glob(pattern)} - ignored
+    assert len(folders) >= 2
+    assert [folder for folder in folders if not (folder / "pyproject.toml").exists()] == []
+
+
+@pytest.mark.parametrize("image", IMAGES)
 def test_only_files_of_the_repository_and_the_builder_get_in(image: str) -> None:
     builder, last = read_stages(image)
     for stage in (builder, last):
