@@ -13,7 +13,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 HERE = Path(__file__).parent
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-WAIT = 60_000
+WAIT = 120_000
 """Milliseconds for whatever is waited for; only a hung test takes so long."""
 
 RUNNING = {"id": "x", "status": "running", "title": "Import", "done": 42, "total": 100, "percent": 42}
@@ -122,7 +122,7 @@ async def read(page: Page, part: str) -> str:
 async def show(page: Page, part: str, text: str) -> None:
     """Return once a part says that."""
     try:
-        await page.wait_for_function("([part, wanted]) => text('x', part) === wanted", arg=[part, text], timeout=60_000)
+        await page.wait_for_function("([part, wanted]) => text('x', part) === wanted", arg=[part, text], timeout=WAIT)
     except PlaywrightTimeout:
         assert await read(page, part) == text
         raise

@@ -14,7 +14,7 @@ import jwt
 import pytest
 from browser.progress_element import open_page, serve
 from playwright.async_api import Page
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.edge import EdgeProcess
 from support.waiting import wait_until
 from tailrace_producer import Producer
@@ -69,7 +69,7 @@ async def show(page: Page, job: str, part: str, pattern: str) -> None:
 
 
 async def count_streams(edge: EdgeProcess) -> int:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         number: int = (await client.get(f"{edge.url}/v1/stats")).json()["connections"]
     return number
 
@@ -128,7 +128,7 @@ async def test_cancelling_reaches_the_worker(page: Page, edge: EdgeProcess, prod
 
 
 async def test_a_cancel_that_no_worker_hears_is_told(page: Page, edge: EdgeProcess, producer: Producer) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         state = {"id": "x", "status": "running", "total": 100, "percent": 10}
         event = {"topic": "jobs.x", "type": "progress", "data": state}
         (await client.post(f"{edge.url}/v1/acme/events", json=event)).raise_for_status()
@@ -166,7 +166,7 @@ async def test_a_worker_that_is_killed_is_lost(page: Page, edge: EdgeProcess, br
 
 
 async def test_a_worker_that_is_lost_comes_back(page: Page, edge: EdgeProcess, producer: Producer) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
         updated = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 600))
         state = {"id": "x", "status": "worker_lost", "total": 100, "percent": 40, "updated": updated}
         event = {"topic": "jobs.x", "type": "progress", "data": state}
