@@ -16,6 +16,7 @@ def test_public_names() -> None:
         "SyncTextStream",
         "TextEnded",
         "TextStream",
+        "WrongEventLoop",
         "current_job",
     ]
     assert all(hasattr(tailrace_producer, name) for name in tailrace_producer.__all__)

@@ -2,7 +2,7 @@
 
 from tailrace_producer.core import NewEvent
 from tailrace_producer.current import current_job
-from tailrace_producer.errors import JobCancelled, JobEnded, TextEnded
+from tailrace_producer.errors import JobCancelled, JobEnded, TextEnded, WrongEventLoop
 from tailrace_producer.job import Job, SyncJob
 from tailrace_producer.producer import Producer
 from tailrace_producer.settings import Settings
@@ -24,5 +24,6 @@ __all__ = [
     "SyncTextStream",
     "TextEnded",
     "TextStream",
+    "WrongEventLoop",
     "current_job",
 ]

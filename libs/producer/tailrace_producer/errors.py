@@ -19,6 +19,10 @@ class JobCancelled(TailraceError):
         self.topic = topic
 
 
+class WrongEventLoop(TailraceError, RuntimeError):
+    """A `Producer` lives in one event loop, and this is another one or none. `SyncProducer` needs none."""
+
+
 class TextEnded(TailraceError):
     """The text has ended, or was not started yet: nothing can be written to it."""
 

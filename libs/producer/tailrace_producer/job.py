@@ -15,19 +15,27 @@ T = TypeVar("T")
 class Job(BaseJob):
     """A job of a `Producer`: `async with producer.job("import-42", total=9) as job`.
 
-    Its methods may be called from worker threads too.
+    Its methods may be called from worker threads too, and a plain `with` there does the same.
     """
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self.start()
         self._before = enter_job(self)
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         leave_job(self, self._before)
         self._leave(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
 
     def track(self, items: Iterable[T] | AsyncIterable[T], total: float | None = None) -> AsyncIterator[T]:
         """Yield each of `items`, and count it as done when the loop comes back for the next.

@@ -11,6 +11,7 @@ from tailrace_protocol.events import MESSAGE
 from tailrace_protocol.tenants import DEFAULT_TENANT
 
 from tailrace_producer.core import AnyEvent, Batch, Core, NewEvent
+from tailrace_producer.errors import WrongEventLoop
 from tailrace_producer.job import Job
 from tailrace_producer.log import Logger
 from tailrace_producer.publisher import Outcome
@@ -30,6 +31,9 @@ class Producer:
     It connects when it is first used, and for as long as it takes; what it is given meanwhile waits in memory. Leaving
     the context waits until all is acknowledged. Use one for the whole process; it is made for many tasks at a time.
 
+    It lives in the event loop that it is entered or first used in. Once it does, other threads may use what waits for
+    nothing: `enqueue`, `job`, `stream`, and what these return. Where no event loop runs at all, use `SyncProducer`.
+
     Args:
         url: of the broker, or several of a cluster, separated by commas.
         tenant: whose events these are.
@@ -47,7 +51,7 @@ class Producer:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:
-        self._start()
+        self._start_here()
         return self
 
     async def __aexit__(
@@ -88,7 +92,7 @@ class Producer:
             PublishError: the broker refused the event.
             ProducerClosed: the producer is closed.
         """
-        future: asyncio.Future[str] = self._start().create_future()
+        future: asyncio.Future[str] = self._start_here().create_future()
         number = self._core.publisher.submit(
             topic, data, type, event_key=id, timeout=timeout, settle=partial(_settle, future), awaited=True
         )
@@ -111,7 +115,7 @@ class Producer:
             InvalidInput: an event breaks a rule; those before it are published, it and those after it are not.
             PublishError: as `publish` raises them, the first one that came; other events may be stored.
         """
-        self._start()
+        self._start_here()
         publisher = self._core.publisher
         batch = Batch(publisher, timeout)
         for event in events:
@@ -143,6 +147,7 @@ class Producer:
             InvalidInput: as for `publish`.
             OutboxFull: as for `publish`.
             ProducerClosed: the producer is closed.
+            WrongEventLoop: this thread has no event loop, and the producer was not used in one before.
         """
         self._start()
         self._core.enqueue(NewEvent(topic, data, type, id))
@@ -171,6 +176,7 @@ class Producer:
 
         Raises:
             InvalidInput: id or user make no topic, or metadata, total or attempt cannot be carried.
+            WrongEventLoop: this thread has no event loop, and the producer was not used in one before.
         """
         self._start()
         return self._core.jobs.make(Job, id, user, title, total, metadata, attempt=attempt)
@@ -187,6 +193,7 @@ class Producer:
 
         Raises:
             InvalidInput: the topic is none, or the metadata cannot be carried.
+            WrongEventLoop: this thread has no event loop, and the producer was not used in one before.
         """
         self._start()
         return self._core.texts.make(TextStream, topic, title, metadata)
@@ -200,7 +207,7 @@ class Producer:
         Raises:
             BrokerUnavailable: it took longer. The events go on waiting.
         """
-        self._start()
+        self._start_here()
         await self._core.flush(timeout)
 
     async def close(self) -> None:
@@ -209,17 +216,38 @@ class Producer:
         Raises:
             BrokerUnavailable: events were left that are not acknowledged.
         """
-        self._start()
+        self._start_here()
         await self._core.close()
 
-    def _start(self) -> asyncio.AbstractEventLoop:
+    def _start(self) -> None:
+        """Live in the event loop that runs here; in a thread without one, in that of the first use."""
+        loop = _find_running_loop()
+        if loop is not None:
+            self._start_in(loop)
+        elif self._loop is None or self._loop.is_closed():
+            raise WrongEventLoop(
+                "no event loop runs in this thread, and none in which this Producer lives: enter it with `async with` "
+                "before other threads use it, or use SyncProducer"
+            )
+
+    def _start_here(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.get_running_loop()
-        if self._loop is None:
-            self._loop = loop
-            self._core.start(loop)
-        elif self._loop is not loop:
-            raise RuntimeError("this Producer belongs to another event loop; make one for each, or use SyncProducer")
+        self._start_in(loop)
         return loop
+
+    def _start_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is None:
+            self._core.start(loop)
+            self._loop = loop  # from now on, other threads may come
+        elif self._loop is not loop:
+            raise WrongEventLoop("this Producer belongs to another event loop; make one for each, or use SyncProducer")
+
+
+def _find_running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _settle(future: asyncio.Future[str], outcome: Outcome) -> None:

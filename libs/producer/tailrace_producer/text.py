@@ -20,17 +20,25 @@ _PAUSE = 0.01
 class TextStream(BaseTextStream):
     """A text of a `Producer`: `async with producer.stream("chats.17") as out`.
 
-    Its methods may be called from worker threads too.
+    Its methods may be called from worker threads too, and a plain `with` there does the same.
     """
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         self._leave(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
 
 
 class SyncTextStream(BaseTextStream):
