@@ -18,7 +18,7 @@ PRINTED = [
     ["complete"],
     ["processing orders.17 {'state': 'paid'}"],
     ["scan-7: 40 %", "ended: {'id': 'scan-8', 'status': 'complete'}"],
-    ["running 'Hello, '", "running 'Hello, world'", "complete 'Hello, world'"],
+    ["complete 'Hello, world'"],
     [],
     [],
 ]

@@ -19,12 +19,17 @@ def end(type: str = "complete", **fields: Any) -> Play:
     return event(TOPIC, fields, type=type)
 
 
+def one_by_one(*parts: Play) -> list[Play]:
+    """Have each part come for itself: what comes at once is one step."""
+    return [stream(part, drop()) for part in parts]
+
+
 def test_a_text_is_read_from_its_beginning_to_its_end(shell: Shell) -> None:
     """Each step has all so far; the last one says how it ended. A lost connection in between does not show."""
     script = [
-        stream(event(TOPIC, {"title": "Answer"}, type="start"), token(0, "Grüße"), drop()),
+        *one_by_one(event(TOPIC, {"title": "Answer"}, type="start"), token(0, "Grüße")),
         stream(token(5, ", "), closing("drain", 0)),
-        stream(token(7, "Welt"), end(length=11, finish_reason="stop", usage={"out": 3})),
+        *one_by_one(token(7, "Welt"), end(length=11, finish_reason="stop", usage={"out": 3})),
     ]
     with ScriptedEdge(script) as edge:
         texts = shell.ask(edge.url, lambda client: client.text(TOPIC), backoff_base=0.001)
@@ -39,15 +44,15 @@ def test_a_text_is_read_from_its_beginning_to_its_end(shell: Shell) -> None:
 
 def test_a_late_joiner_gets_the_text_so_far_in_one_event(shell: Shell) -> None:
     """What was rolled up begins at 0; what is sent again is replaced."""
-    script = stream(
+    script = one_by_one(
         token(0, "All of it", number=90),
         token(4, "that is", number=91),
         event(TOPIC, 1),
         token(0, "New"),
         end(length=3),
     )
-    with ScriptedEdge([script]) as edge:
-        texts = shell.ask(edge.url, lambda client: client.text(TOPIC))
+    with ScriptedEdge(script) as edge:
+        texts = shell.ask(edge.url, lambda client: client.text(TOPIC), backoff_base=0.001)
 
         assert [text.text for text in texts] == ["All of it", "All that is", "New", "New"]
         assert all(text.whole for text in texts)
@@ -55,11 +60,11 @@ def test_a_late_joiner_gets_the_text_so_far_in_one_event(shell: Shell) -> None:
 
 def test_what_the_log_has_not_kept_is_told(shell: Shell) -> None:
     """A text whose beginning is gone says so, until an event has all of it."""
-    script = stream(
+    script = one_by_one(
         token(10, "tail"), end("failed", length=14, text="the whole tail", error={"type": "E", "message": "m"})
     )
-    with ScriptedEdge([script]) as edge:
-        first, last = shell.ask(edge.url, lambda client: client.text(TOPIC))
+    with ScriptedEdge(script) as edge:
+        first, last = shell.ask(edge.url, lambda client: client.text(TOPIC), backoff_base=0.001)
 
         assert (first.text, first.whole) == ("tail", False)
         assert (last.text, last.whole, last.status) == ("the whole tail", True, "failed")
@@ -68,18 +73,22 @@ def test_what_the_log_has_not_kept_is_told(shell: Shell) -> None:
 
 def test_a_log_that_lost_its_end_begins_the_text_anew(shell: Shell) -> None:
     """After a reset nothing is taken for granted."""
-    script = stream(token(0, "abc"), reset(), token(2, "x"), end("cancelled", length=3))
-    with ScriptedEdge([script]) as edge:
-        texts = shell.ask(edge.url, lambda client: client.text(TOPIC))
+    script = one_by_one(token(0, "abc"), reset(), token(2, "x"), end("cancelled", length=3))
+    with ScriptedEdge(script) as edge:
+        texts = shell.ask(edge.url, lambda client: client.text(TOPIC), backoff_base=0.001)
 
         assert [(text.text, text.whole) for text in texts] == [("abc", True), ("x", False), ("x", False)]
 
 
 def test_foreign_events_are_passed_over(shell: Shell) -> None:
     """What is no part of a text stops nothing."""
-    script = stream(token(0, "a"), event(TOPIC, "?", type="token"), event(TOPIC, [], type="complete"), end(length=1))
-    with ScriptedEdge([script]) as edge:
-        assert [text.text for text in shell.ask(edge.url, lambda client: client.text(TOPIC))] == ["a", "a"]
+    script = one_by_one(
+        token(0, "a"), event(TOPIC, "?", type="token"), event(TOPIC, [], type="complete"), end(length=1)
+    )
+    with ScriptedEdge(script) as edge:
+        texts = shell.ask(edge.url, lambda client: client.text(TOPIC), backoff_base=0.001)
+
+        assert [text.text for text in texts] == ["a", "a"]
 
 
 def test_a_deleted_text(shell: Shell) -> None:

@@ -24,7 +24,7 @@ from tailrace_client.queries import Start, Until, format_selection
 from tailrace_client.session import Observe
 from tailrace_client.stream import Stream
 from tailrace_client.texts import Text, TextFold
-from tailrace_client.transport import Transport
+from tailrace_client.transport import Reader, Transport
 
 
 class Client(Core):
@@ -111,9 +111,10 @@ class Client(Core):
                             await result
 
     async def text(self, topic: str, *, observe: Observe | None = None) -> AsyncGenerator[Text]:
-        """Yield a text that grows, as a language model writes it, from its beginning and each time more has come.
+        """Yield a text that grows, as a language model writes it: as it is, and each time more of it has come.
 
-        The last one is terminal. Waits for a text that is yet to come.
+        What has come at once is yielded at once, so that who comes late, or takes his time, gets all so far in one
+        step or few. The last one is terminal. Waits for a text that is yet to come.
 
         Args:
             topic: where its events are.
@@ -125,10 +126,10 @@ class Client(Core):
             StreamError: see `Stream`.
         """
         fold = TextFold(topic)
-        stream = self.stream(check_topic(topic), start="start", observe=observe)
-        async with aclosing(aiter(stream)) as items:
-            async for item in items:
-                text = fold.take(item)
+        plan = self._plan((check_topic(topic),), "start", None, None, None, observe, None, None, ())
+        async with aclosing(Reader(self._transport, plan.session)) as reader:
+            while (items := await reader.step()) is not None:
+                text = fold.take(items)
                 if text is not None:
                     yield text
                     if text.status.terminal:

@@ -22,7 +22,7 @@ from tailrace_client.queries import Start, Until, format_selection
 from tailrace_client.session import Observe
 from tailrace_client.sync_job import SyncJob
 from tailrace_client.sync_stream import SyncStream
-from tailrace_client.sync_transport import SyncTransport, require_plain
+from tailrace_client.sync_transport import SyncReader, SyncTransport, require_plain
 from tailrace_client.texts import Text, TextFold
 
 
@@ -76,11 +76,12 @@ class SyncClient(Core):
                         require_plain(handler(item), "the handler")
 
     def text(self, topic: str, *, observe: Observe | None = None) -> Generator[Text]:
-        """Yield a text that grows, from its beginning and each time more has come, as `Client.text`."""
+        """Yield a text that grows, as it is and each time more of it has come, as `Client.text`."""
         fold = TextFold(topic)
-        with closing(iter(self.stream(check_topic(topic), start="start", observe=observe))) as items:
-            for item in items:
-                text = fold.take(item)
+        plan = self._plan((check_topic(topic),), "start", None, None, None, observe, None, None, ())
+        with closing(SyncReader(self._transport, plan.session)) as reader:
+            while (items := reader.step()) is not None:
+                text = fold.take(items)
                 if text is not None:
                     yield text
                     if text.status.terminal:

@@ -1,5 +1,6 @@
 """Texts that grow while somebody watches: what their events come to. No I/O."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,23 +52,32 @@ class TextFold:
         self._topic = topic
         self._state = TextState()
 
-    def take(self, item: Item) -> Text | None:
-        """Return the text after the next item; None if that says nothing of it, as foreign writers' events.
+    def take(self, items: Iterable[Item]) -> Text | None:
+        """Return the text after the next items, or after its end, if that is among them.
+
+        None if they say nothing of it, as foreign writers' events.
 
         Raises:
             NotFound: the text was deleted.
         """
+        said = False
+        for item in items:
+            said = self._take(item) or said
+            if said and self._state.status.terminal:
+                break
+        return self._read() if said else None
+
+    def _take(self, item: Item) -> bool:
         if isinstance(item, Reset):
             self._state = TextState()
         if not isinstance(item, Event):
-            return None
+            return False
         if item.type == DELETED:
             raise NotFound(404, "Not found", f"the text of the topic {item.topic!r} was deleted")
         try:
-            said = self._state.take(item.type, item.data)
+            return self._state.take(item.type, item.data)
         except MalformedStream:
-            return None
-        return self._read() if said else None
+            return False
 
     def _read(self) -> Text:
         state = self._state
