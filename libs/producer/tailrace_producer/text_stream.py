@@ -26,10 +26,10 @@ CHUNK = 10_000
 MAX_DETAILS_BYTES = 4 * 1024
 """Of a text's metadata, and of its usage, as JSON. Both stand beside the whole text in its last event."""
 
-ROLLUP_EVENTS = 100
+ROLLUP_EVENTS = 20
 """Events at least from one roll-up to the next. A late reader takes no more than that for a short text."""
 
-EVENT_COST = 180
+EVENT_COST = 150
 """Bytes that an event takes in the log beside its text, more or less."""
 
 RETRY_INTERVAL = 1.0
@@ -90,6 +90,7 @@ class BaseTextStream:
         self._alert = 1  # the size of the parts from which on there is something to do about them
         self._text = ""  # joined; whole while it may be rolled up, later what is not stored
         self._begin = 0  # offset of `_text`
+        self._weight = 0  # of all that was joined, in bytes
         self._stored = 0  # what lies before this offset is stored
         self._said_start = self._said_end = False
         self._end: TextEnd | None = None
@@ -277,10 +278,9 @@ class BaseTextStream:
         """Take from the parts what may be needed for the next event."""
         if not self._whole and len(self._text) - (self._stored - self._begin) >= CHUNK:
             return
-        joined = "".join(self._parts)
-        if not joined.isascii():  # lone surrogates cannot be sent
-            joined = joined.encode(errors="replace").decode()
-        self._text += joined
+        encoded = "".join(self._parts).encode(errors="replace")  # lone surrogates cannot be sent
+        self._weight += len(encoded)
+        self._text += encoded.decode()
         self._parts.clear()
         self._size = 0
         self._whole = self._whole and len(self._text) <= MAX_EVENT_BYTES
@@ -299,7 +299,7 @@ class BaseTextStream:
 
     def _is_rollup_due(self) -> bool:
         """With that the log takes in at most twice of what it would without roll-ups."""
-        return self._events >= ROLLUP_EVENTS and self._bytes >= len(self._text)
+        return self._events >= ROLLUP_EVENTS and self._bytes >= self._weight + EVENT_COST
 
     def _submit_whole(self) -> bool:
         """Send the whole text in one event; returns False if it does not fit, now and ever."""
@@ -354,7 +354,8 @@ class BaseTextStream:
                 self._events = self._bytes = 0
             else:
                 self._events += 1
-                self._bytes += sent.to - self._stored + EVENT_COST
+                chunk = self._text[self._stored - self._begin : sent.to - self._begin]
+                self._bytes += len(chunk.encode()) + EVENT_COST
             self._stored = sent.to
             if sent.event_type in TERMINAL_TYPES:
                 self._close()
