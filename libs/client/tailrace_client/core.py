@@ -248,6 +248,11 @@ class JobCore:
         self.topic = format_job_topic(job, user)
 
 
+def describe_patience(topic: str, timeout: float | None) -> str:
+    """Return what there is to say of a job that has not ended in time."""
+    return f"the job {topic} has not ended in {timeout} s; whether it is there, `state` tells"
+
+
 def _read_cursor(start: Start) -> Position | None:
     try:
         return parse_position(start) if isinstance(start, str) else None

@@ -1,5 +1,6 @@
 """Jobs, for asyncio."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -7,7 +8,7 @@ from tailrace_protocol.events import Event
 from tailrace_protocol.jobs import JobState
 
 from tailrace_client import calls
-from tailrace_client.core import JobCore
+from tailrace_client.core import JobCore, describe_patience
 from tailrace_client.items import decode_state
 from tailrace_client.session import Observe
 from tailrace_client.stream import Stream
@@ -53,12 +54,27 @@ class Job(JobCore):
                         return
         yield await self.state()
 
-    async def finished(self) -> JobState:
+    async def finished(self, timeout: float | None = None) -> JobState:
         """Wait for its end, and return the terminal state, whether that is success or not; raises what `watch` does.
 
-        A job that has ended is answered at once, as long as the log keeps it; one that nobody has ever heard of is
-        waited for, as it may be yet to come. `asyncio.timeout` bounds that, and `state` tells whether it is there.
+        A job that has ended is answered at once, as long as the log keeps it. One that nobody has ever heard of is
+        waited for, as it may be yet to come, and so is one whose worker is lost, as that may come back; `state` tells.
+
+        Args:
+            timeout: seconds to wait; None for as long as it takes.
+
+        Raises:
+            TimeoutError: it has not ended by then.
         """
+        try:
+            async with asyncio.timeout(timeout) as patience:
+                return await self._wait()
+        except TimeoutError:
+            if patience.expired():
+                raise TimeoutError(describe_patience(self.topic, timeout)) from None
+            raise
+
+    async def _wait(self) -> JobState:
         async with aclosing(self.watch()) as states:
             async for state in states:
                 if state.status.terminal:

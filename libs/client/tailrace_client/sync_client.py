@@ -16,6 +16,7 @@ from tailrace_client.ahead import ReadAhead
 from tailrace_client.calls import Paging
 from tailrace_client.core import Core, StreamOptions
 from tailrace_client.cursors import Cursor
+from tailrace_client.deadline import Deadline
 from tailrace_client.handlers import blame
 from tailrace_client.pages import Snapshot
 from tailrace_client.queries import Start, Until, format_selection
@@ -111,11 +112,15 @@ class SyncClient(Core):
 
     def job(self, job: str, *, user: str | None = None) -> SyncJob:
         """Return a job to look at or watch, as `Client.job`."""
-        return SyncJob(self.stream, self._transport, job, user)
+        return SyncJob(self._open_reader, self._transport, job, user)
 
     def jobs(self, *, user: str | None = None, status: JobStatus | str | None = None) -> Snapshot[JobState]:
         """Return the states of all jobs, or of those with one owner or status, as `Client.jobs`."""
         return self._transport.read_all(Paging(calls.list_jobs(user, status)))
+
+    def _open_reader(self, topic: str, observe: Observe | None, deadline: Deadline) -> SyncReader:
+        plan = self._plan((topic,), "last", None, None, "terminal", observe, None, None, ())
+        return SyncReader(self._transport, plan.session, deadline=deadline)
 
     @cached_property
     def _transport(self) -> SyncTransport:

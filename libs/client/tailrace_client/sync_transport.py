@@ -13,6 +13,7 @@ from tailrace_protocol.errors import InvalidInput
 
 from tailrace_client.calls import Call, Exchange, Paging
 from tailrace_client.core import NO_TOKEN_NOW, UNSENT, describe
+from tailrace_client.deadline import Deadline
 from tailrace_client.edges import Edges
 from tailrace_client.items import Item
 from tailrace_client.pages import Snapshot
@@ -115,10 +116,11 @@ class SyncTransport:
 class SyncConnection:
     """One connection of a stream. What goes wrong with it, its session hears of."""
 
-    def __init__(self, http: httpx.Client, session: Session) -> None:
+    def __init__(self, http: httpx.Client, session: Session, deadline: Deadline) -> None:
         """Begin, unconnected."""
         self._http = http
         self._session = session
+        self._deadline = deadline
         self._response: httpx.Response | None = None
         self._iterations: list[Iterator[bytes]] = []
         self._timeouts: dict[str, float] = {}
@@ -126,9 +128,8 @@ class SyncConnection:
     def open(self) -> None:
         """Connect; raises what `Session.respond` does."""
         request = self._session.connect()
-        http_request = self._http.build_request(
-            "GET", request.url, headers=dict(request.headers), timeout=self._session.patience
-        )
+        timeout = self._deadline.cut(self._session.patience)
+        http_request = self._http.build_request("GET", request.url, headers=dict(request.headers), timeout=timeout)
         try:
             self._response = self._http.send(http_request, stream=True, follow_redirects=True)
             body = b"" if self._response.status_code == 200 else self._response.read()
@@ -136,19 +137,20 @@ class SyncConnection:
             self._session.lose(describe(error))
             return
         self._timeouts = self._response.request.extensions["timeout"]
-        self._iterate()
+        self._iterate(timeout)
         self._session.respond(self._response.status_code, self._response.headers, body)
 
     def read(self) -> bytes:
         """Return bytes when some have come; none if the connection is lost."""
-        if self._timeouts["read"] != self._session.patience:
-            self._iterate()
+        timeout = self._deadline.cut(self._session.patience)
+        if self._timeouts["read"] != timeout:
+            self._iterate(timeout)
         try:
             return next(self._iterations[-1])
         except StopIteration:
             self._session.lose("the edge closed the connection")
         except httpx.ReadTimeout:
-            self._session.lose(f"no byte came in {self._session.patience:g} s", silent=True)
+            self._session.lose(f"no byte came in {timeout:g} s", silent=True)
         except httpx.RequestError as error:
             self._session.lose(describe(error))
         return b""
@@ -166,11 +168,11 @@ class SyncConnection:
                 # Of the plain socket also under TLS, whose own shutdown is no business of another thread.
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
-    def _iterate(self) -> None:
+    def _iterate(self, timeout: float) -> None:
         # httpcore looks at the timeout when an iteration over the body begins, so a new timeout takes a new
         # iteration, which carries on where the last one stood. An iteration that is let go closes the connection;
         # hence they are all kept.
-        self._timeouts["read"] = self._session.patience
+        self._timeouts["read"] = timeout
         response = cast("httpx.Response", self._response)
         self._iterations.append(iter(cast("httpx.SyncByteStream", response.stream)))
 
@@ -178,18 +180,26 @@ class SyncConnection:
 class SyncReader:
     """Reads a stream over all its connections, a step at a time."""
 
-    def __init__(self, transport: SyncTransport, session: Session, wait: Callable[[float], bool] | None = None) -> None:
+    def __init__(
+        self,
+        transport: SyncTransport,
+        session: Session,
+        wait: Callable[[float], bool] | None = None,
+        deadline: Deadline | None = None,
+    ) -> None:
         """Begin, unconnected.
 
         Args:
             transport: to connect with.
             session: the stream's policy.
             wait: waits for seconds between two attempts, and returns whether to leave it at that.
+            deadline: after which a step raises TimeoutError; none by default.
         """
         self._transport = transport
         self._http = transport.http
         self._session = session
         self._wait = wait
+        self._deadline = deadline or Deadline(None)
         self._connection: SyncConnection | None = None
 
     def step(self) -> Iterable[Item] | None:
@@ -203,11 +213,11 @@ class SyncReader:
         if self._session.ended:
             return None
         if self._wait is None:
-            sleep(self._session.delay)
+            sleep(self._deadline.cut(self._session.delay))
         elif self._wait(self._session.delay):
             return ()
         if self._transport.authorize(self._session):
-            self._connection = SyncConnection(self._http, self._session)
+            self._connection = SyncConnection(self._http, self._session, self._deadline)
             self._connection.open()
         return ()
 
