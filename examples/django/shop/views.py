@@ -21,7 +21,7 @@ def run_import(tracker: JobTracker) -> None:
     """Import the orders."""
     try:
         for percent in range(100):
-            tracker.send_progress(percent, f"order {percent}")
+            tracker.send_progress(percent + 1, f"order {percent}")
             if percent == 50:
                 tracker.send_warning("an order has no address", {"order": 50})
             time.sleep(0.02)

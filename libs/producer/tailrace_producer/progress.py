@@ -213,6 +213,11 @@ class Progress:
             self.end_step(plain, status)
 
     @property
+    def total(self) -> float | None:
+        """Units there are; None while nobody knows."""
+        return self._total
+
+    @property
     def share(self) -> float | None:
         """How much of the job is done, 0 to 1; None while nobody knows the total."""
         return None if self._total is None else compute_share(self.done + self._parts.reached, self._total)

@@ -84,6 +84,11 @@ class BaseJob:
         return self._status
 
     @property
+    def total(self) -> float | None:
+        """Units there are to do; None while nobody knows."""
+        return self._progress.total
+
+    @property
     def cancelled(self) -> bool:
         """Whether somebody asked for the job, or its parent, to be cancelled. Its work goes on until it looks."""
         return self._cancelled

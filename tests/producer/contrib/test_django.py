@@ -126,7 +126,7 @@ class TestJobTracker:
         assert {topic for topic, _, _ in events} == {"users.7.jobs.sync"}
         assert [kind for _, kind, _ in events if kind != "progress"] == ["start", "warning", "complete"]
         state = events[-1][2]
-        assert (state["title"], state["user"], state["done"], state["percent"]) == ("Import", "7", 40, 40)
+        assert (state["title"], state["user"], state["done"], state["percent"]) == ("Import", "7", 100, 100)
         assert (state["message"], state["result"]) == ("40 %", {"n": 9})
         assert [(warning["message"], warning["data"]) for warning in state["warnings"]] == [("slow", {"row": 9})]
 

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tailrace_protocol.errors import InvalidInput
+from tailrace_protocol.jobs import JobStatus
 
 from tailrace_producer.contrib.django.configuration import get_producer
 from tailrace_producer.job import SyncJob
@@ -23,7 +24,7 @@ class JobTracker:
         job_id: unique among the jobs of its user.
         user: its owner: a Django user who is logged in, or a primary key. None for a job that belongs to nobody.
         title: what people call the job.
-        total: units there are; by default 100, for progress in percent.
+        total: units there are; None for progress in percent, of which `send_complete` makes 100.
         metadata: whatever watchers should know.
 
     Raises:
@@ -40,7 +41,7 @@ class JobTracker:
         user: Any = None,
         *,
         title: str | None = None,
-        total: float = PERCENT,
+        total: float | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self._id = str(job_id)
@@ -111,12 +112,14 @@ class JobTracker:
         self.job.fail(error)
 
     def send_complete(self, result: Any = None) -> None:
-        """End the job well.
+        """End the job well: at 100 %, where progress is told in percent.
 
         Raises:
             JobEnded: the job has ended, or was not started.
             InvalidInput: `result` is no JSON or too large; the job goes on.
         """
+        if self._description["total"] is None and self.job.total == PERCENT:  # else it was counted by other means
+            self.job.update(PERCENT)
         self.job.complete(result)
 
     def __enter__(self) -> Self:
@@ -126,10 +129,14 @@ class JobTracker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is None and self.job.status is JobStatus.RUNNING:
+            self.send_complete()
         self.job.__exit__(kind, error, trace)
 
     def _make_job(self) -> SyncJob:
-        return get_producer().job(self._id, user=self._user, **self._description)
+        described = self._description
+        total = PERCENT if described["total"] is None else described["total"]
+        return get_producer().job(self._id, user=self._user, **(described | {"total": total}))
 
 
 def _find_owner(user: Any) -> str | None:
