@@ -42,16 +42,16 @@ class Example:
 EXPECTED = {
     "celery": Example(
         [
-            r"users\.7\.jobs\.\S+  complete  100.0 %  3/3 done",
-            r"users\.7\.jobs\.\S+  failed",
+            r"users\.7\.jobs\.\S+  complete  Send mails  100.0 %  3/3 done",
+            r"users\.7\.jobs\.\S+  failed  Send mails",
         ],
         "celery",
     ),
     "django": Example(
         [
-            r"users\.7\.jobs\.\S+  complete  100.0 %  50/50 done",
-            r"users\.1\.jobs\.\S+  (running|complete)",
-            r"users\.1\.jobs\.\S+  complete  100.0 %  20/20 done",
+            r"users\.7\.jobs\.\S+  complete  Import orders  100.0 %  50/50 done",
+            r"users\.1\.jobs\.\S+  complete  Import orders  100.0 %  100/100 done",
+            r"users\.1\.jobs\.\S+  complete  Export orders  100.0 %  20/20 done",
         ],
         "django",
     ),
@@ -60,14 +60,14 @@ EXPECTED = {
     "logging": Example([r"jobs\.report-1  complete"]),
     "scripts": Example(
         [
-            r"jobs\.import-1  complete  100.0 %  50/50 done",
-            r"jobs\.pictures-1  complete  100.0 %  40/40 done",
-            r"jobs\.film-1  complete  100.0 %  40/40 done",
-            r"jobs\.index-1  complete  100.0 %  4/4 done",
-            r"jobs\.index-1-3  complete  100.0 %  25/25 done",
+            r"jobs\.import-1  complete  Import  100.0 %  50/50 done",
+            r"jobs\.pictures-1  complete  Resize pictures  100.0 %  40/40 done",
+            r"jobs\.film-1  complete  Render a film  100.0 %  40/40 done",
+            r"jobs\.index-1  complete  Index  100.0 %  4/4 done",
+            r"jobs\.index-1-3  complete  Shard 3  100.0 %  25/25 done",
         ]
     ),
-    "tqdm": Example([r"jobs\.\S+  complete  100.0 %  3/3 done"], "tqdm"),
+    "tqdm": Example([r"jobs\.\S+  complete  training  100.0 %  3/3 done"], "tqdm"),
 }
 
 
