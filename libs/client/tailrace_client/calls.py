@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from tailrace_protocol.control import Gap
 from tailrace_protocol.errors import EdgeUnavailable, InvalidInput, MalformedStream
-from tailrace_protocol.events import MESSAGE, Event, encode_stored
+from tailrace_protocol.events import MESSAGE, Event, encode_data, encode_stored
 from tailrace_protocol.jobs import JobState, JobStatus
 from tailrace_protocol.patterns import check_pattern
 from tailrace_protocol.topics import check_topic
@@ -141,7 +141,7 @@ def publish_event(topic: str, data: Any, event_type: str = MESSAGE, message_id: 
     headers = {"content-type": "application/json"}
     if message_id is not None:
         headers["idempotency-key"] = message_id
-    body = msgspec.json.encode({"topic": topic, "type": event_type, "data": data})
+    body = encode_data({"topic": topic, "type": event_type, "data": data})
     return Call("POST", ("events",), AllStored, (), body, headers, repeatable=message_id is not None)
 
 

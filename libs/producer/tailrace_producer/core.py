@@ -22,7 +22,7 @@ class NewEvent(NamedTuple):
 
     Attributes:
         topic: of the event.
-        data: any JSON; also dataclasses, msgspec structs, datetimes and UUIDs.
+        data: any JSON; also dataclasses, msgspec structs, pydantic models, datetimes and UUIDs.
         type: `message`, one of the types Tailrace knows, or your own.
         id: your own id for it; a second event of the tenant with it, within two minutes, is not stored.
     """

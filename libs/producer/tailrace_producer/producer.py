@@ -79,7 +79,7 @@ class Producer:
 
         Args:
             topic: what clients watch.
-            data: any JSON; also dataclasses, msgspec structs, datetimes and UUIDs.
+            data: any JSON; also dataclasses, msgspec structs, pydantic models, datetimes and UUIDs.
             type: `message`, one of the types Tailrace knows, or your own.
             id: your own id for it; a second event of the tenant with it, within two minutes, is not stored, and
                 the id of the first is returned.

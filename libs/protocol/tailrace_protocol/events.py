@@ -90,7 +90,15 @@ class _DecodedLine(msgspec.Struct):
     id: str | None = None
 
 
-_encoder = msgspec.json.Encoder()
+def _encode_model(value: Any) -> Any:
+    """Return what stands for a value that msgspec does not know: what pydantic's `model_dump` says."""
+    dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
+    if dump is None:
+        raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
+    return dump(mode="json")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_model)
 _stored_decoder = msgspec.json.Decoder(StoredEvent)
 _line_decoder = msgspec.json.Decoder(_DecodedLine)
 
@@ -115,8 +123,8 @@ def encode_stored(event_type: str, data: Any, time: datetime | None = None) -> b
 
     Args:
         event_type: see `check_type`.
-        data: anything that JSON can carry; also dataclasses, msgspec structs, datetimes, UUIDs and the like. NaN and
-            the infinities become null, as in JavaScript. The text in a `msgspec.Raw` has to be JSON.
+        data: anything that JSON can carry; also dataclasses, msgspec structs, pydantic's models, datetimes, UUIDs and
+            the like. NaN and the infinities become null, as in JavaScript. The text in a `msgspec.Raw` has to be JSON.
         time: aware; the present by default.
 
     Raises:
@@ -140,6 +148,11 @@ def encode_stored(event_type: str, data: Any, time: datetime | None = None) -> b
     if len(stored) > MAX_EVENT_BYTES:
         raise EventTooLarge(len(stored), MAX_EVENT_BYTES)
     return stored
+
+
+def encode_data(data: Any) -> bytes:
+    """Return what can be an event's data as JSON; raises whatever keeps it from that."""
+    return _encoder.encode(data)
 
 
 def decode_stored(payload: bytes, stored_at: int) -> StoredEvent:
