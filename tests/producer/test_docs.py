@@ -21,6 +21,7 @@ TOPICS = [
     {"jobs.import-44"},
     {"jobs.report-10", "jobs.night", "jobs.night-sales", "jobs.night-stock"},
     {"jobs.mail-7"},
+    {"jobs.import-45"},
 ]
 
 

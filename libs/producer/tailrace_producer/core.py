@@ -42,7 +42,7 @@ class Core:
     def __init__(self, url: str, tenant: str, settings: Settings) -> None:
         self.publisher = Publisher(url, tenant, settings)
         self.pacer = Pacer(lease=settings.lease)
-        self.jobs = Jobs(self.publisher, self.pacer, settings.lease)
+        self.jobs = Jobs(self.publisher, self.pacer, settings.lease, describe=settings.describe_error)
         self.texts = Texts(self.publisher, settings)
         self._close_timeout = settings.close_timeout
 

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from tailrace_protocol.jobs import format_job_topic
 from tailrace_protocol.topics import check_topic
 
+from tailrace_producer.failures import Describe
 from tailrace_producer.family import Place
 from tailrace_producer.pacer import Pacer
 from tailrace_producer.progress import Progress
@@ -28,11 +29,13 @@ class Jobs:
         pacer: Pacer,
         lease: float | None,
         clock: Callable[[], float] = time.monotonic,
+        describe: Describe | None = None,
     ) -> None:
         self._publisher = publisher
         self._pacer = pacer
         self._lease = lease
         self._clock = clock
+        self._describe = describe
         self._lock = threading.Lock()
         self._senders: WeakValueDictionary[str, Sender] = WeakValueDictionary()
 
@@ -65,7 +68,7 @@ class Jobs:
             parent=None if place is None else place.topic,
             lease=self._lease,
         )
-        return kind(self._publisher, self._get_sender(topic), progress, self._clock, self.make, place)
+        return kind(self._publisher, self._get_sender(topic), progress, self._clock, self.make, place, self._describe)
 
     @property
     def held(self) -> int:

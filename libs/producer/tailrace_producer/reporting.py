@@ -11,6 +11,7 @@ from tailrace_protocol.jobs import JobError, JobState, JobStatus, JobWarning, St
 
 from tailrace_producer.counts import check_finite
 from tailrace_producer.errors import JobCancelled, JobEnded, is_cancellation
+from tailrace_producer.failures import Describe, describe_failure
 from tailrace_producer.family import Place, Relative
 from tailrace_producer.log import Logger
 from tailrace_producer.parts import Part, check_weight
@@ -57,6 +58,7 @@ class BaseJob:
         clock: Callable[[], float],
         make: MakeJob,
         place: Place | None = None,
+        describe: Describe | None = None,
     ) -> None:
         self._publisher = publisher
         self._sender = sender
@@ -66,6 +68,7 @@ class BaseJob:
         self._clock = clock
         self._make = make
         self._place = place
+        self._describe = describe
         self._lock = sender.lock
 
         # All guarded by the lock
@@ -214,7 +217,7 @@ class BaseJob:
         Raises:
             JobEnded: the job has ended, or was not started.
         """
-        self._end(JobStatus.FAILED, error=_describe(error))
+        self._end(JobStatus.FAILED, error=self.describe(error))
 
     def retry(self, error: BaseException | str) -> None:
         """End this attempt as failed, with another one to come: a new job with the same id and `attempt` one higher.
@@ -224,7 +227,7 @@ class BaseJob:
         Raises:
             JobEnded: the job has ended, or was not started.
         """
-        self._end(JobStatus.RETRYING, error=_describe(error))
+        self._end(JobStatus.RETRYING, error=self.describe(error))
 
     def cancel(self, message: str | None = None) -> None:
         """End the job as cancelled. JobCancelled, a cancelled task or Ctrl-C, leaving the context, calls it.
@@ -238,6 +241,10 @@ class BaseJob:
             self._end(JobStatus.CANCELLED)
 
     # Called by the machinery.
+
+    def describe(self, error: BaseException | str) -> JobError:
+        """Return what watchers are told of an error."""
+        return describe_failure(error, self._describe)
 
     def ask_to_cancel(self) -> bool:
         """Take the wish to cancel; False if there is nothing to cancel any more."""
@@ -320,12 +327,6 @@ class BaseJob:
             self.cancel()
         else:
             self.fail(error)
-
-
-def _describe(error: BaseException | str) -> JobError:
-    if isinstance(error, BaseException):
-        return JobError(type(error).__name__, cut(str(error)))
-    return JobError("Error", cut(error))
 
 
 def _fit(state: JobState) -> JobState:

@@ -1,6 +1,7 @@
 """Settings of a producer, with defaults that suit a service beside its broker."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class Settings:
             between two signs of life of a job that has nothing to report. None for none.
         text_interval: seconds for which the tokens of a text are gathered for one event.
         text_batch: characters of a text that are published at once, without waiting for that long.
+        describe_error: gets the exception that ended a job, an attempt or a text, and returns what watchers are told
+            of it beside its type. By default they are told its own text, `str(error)`, as it is.
     """
 
     outbox_events: int = 100_000
@@ -47,6 +50,7 @@ class Settings:
     lease: float | None = 30.0
     text_interval: float = 0.04
     text_batch: int = 4096
+    describe_error: Callable[[BaseException], str] | None = None
 
     def __post_init__(self) -> None:
         if self.lease is not None and not self.lease > 0:

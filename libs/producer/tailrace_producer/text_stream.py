@@ -14,6 +14,7 @@ from tailrace_protocol.jobs import JobError
 from tailrace_protocol.texts import START, TOKEN, TextEnd, TextStart, TextStatus, Token
 
 from tailrace_producer.errors import JobCancelled, TextEnded
+from tailrace_producer.failures import describe_failure
 from tailrace_producer.log import Logger
 from tailrace_producer.pacer import Pacer
 from tailrace_producer.progress import copy_data, cut
@@ -80,6 +81,7 @@ class BaseTextStream:
         self._interval = settings.text_interval
         self._batch = settings.text_batch
         self._most = settings.outbox_bytes
+        self._describe = settings.describe_error
         self._running = running  # of the producer
 
         # All guarded by the lock
@@ -164,11 +166,7 @@ class BaseTextStream:
             TextEnded: the text has ended, or was not started.
             InvalidInput: as for `complete`.
         """
-        if isinstance(error, BaseException):
-            reason = JobError(type(error).__name__, cut(str(error)))
-        else:
-            reason = JobError("Error", cut(error))
-        self._finish(TextStatus.FAILED, None, usage, reason)
+        self._finish(TextStatus.FAILED, None, usage, describe_failure(error, self._describe))
 
     def cancel(self, *, usage: dict[str, Any] | None = None) -> None:
         """End the text as cancelled: its reader wanted no more. What was written stays.

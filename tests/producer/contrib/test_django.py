@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -76,6 +77,7 @@ def forget() -> Iterator[None]:
         ({"URL": ["nats://user:secret@nats"]}, "TAILRACE['URL'] is a list"),
         ({"URL": "nats://nats", "WINDOW": "9"}, "TAILRACE['WINDOW'] is a str"),
         ({"URL": "nats://nats", "LEASE": True}, "TAILRACE['LEASE'] is a bool"),
+        ({"URL": "nats://nats", "DESCRIBE_ERROR": "str"}, "TAILRACE['DESCRIBE_ERROR'] is a str"),
         ({"URL": "nats://nats", "TENANT": "Acme Inc."}, "TAILRACE cannot work: "),
         ({"URL": "http://user:secret@nats"}, "TAILRACE cannot work: "),
     ],
@@ -98,6 +100,7 @@ def test_mistakes_in_the_settings_are_told(given: Any, said: str) -> None:
     [
         {"URL": "nats://nats:4222"},
         {"URL": "nats://nats", "TENANT": "acme", "CLOSE_TIMEOUT": 3, "LEASE": None, "CREDENTIALS": "a.creds"},
+        {"URL": "nats://nats", "DESCRIBE_ERROR": repr, "TEXT_INTERVAL": 0.1, "TEXT_BATCH": 9, "OUTBOX_PATH": Path("x")},
     ],
 )
 def test_settings_that_can_work(given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from contextvars import ContextVar
 
 from tailrace_producer.current import current_job
 from tailrace_producer.errors import JobEnded
+from tailrace_producer.job import Job, SyncJob
 
 MAX_LINE = 8_000
 """Characters of a line; what is longer is cut."""
@@ -40,7 +41,7 @@ class JobLogHandler(logging.Handler):
             return
         _sending.set(True)
         try:
-            job.log(self._format_line(record), record.levelname.lower(), **_describe(record))
+            job.log(self._format_line(record), record.levelname.lower(), **_describe(record, job))
         except JobEnded:
             pass  # the work goes on after the job's end, and so it is no line of the job's
         except Exception:  # logging must not break the application
@@ -54,10 +55,10 @@ class JobLogHandler(logging.Handler):
         return text if len(text) <= MAX_LINE else text[: MAX_LINE - 1] + "…"
 
 
-def _describe(record: logging.LogRecord) -> dict[str, str]:
+def _describe(record: logging.LogRecord, job: Job | SyncJob) -> dict[str, str]:
     fields = {"logger": record.name}
     error = record.exc_info[1] if record.exc_info else None
     if error is not None:
-        text = f"{type(error).__name__}: {error}".encode(errors="replace").decode()
-        fields["error"] = text[:MAX_LINE]
+        told = job.describe(error)
+        fields["error"] = f"{told.type}: {told.message}"
     return fields

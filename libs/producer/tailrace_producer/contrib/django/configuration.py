@@ -1,10 +1,10 @@
 """`settings.TAILRACE`, and the producer that it describes."""
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -16,12 +16,14 @@ from tailrace_producer.settings import Settings
 from tailrace_producer.sync import SyncProducer
 
 NAME = "TAILRACE"
-_INTEGERS = ("outbox_events", "outbox_bytes", "window", "window_bytes")
-_SECONDS = ("ack_timeout", "close_timeout", "connect_timeout")
+_INTEGERS = ("outbox_events", "outbox_bytes", "window", "window_bytes", "text_batch")
+_SECONDS = ("ack_timeout", "close_timeout", "connect_timeout", "text_interval")
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_INTEGERS, (int,)),
     **dict.fromkeys(_SECONDS, (int, float)),
     "credentials": (str, Path),
+    "outbox_path": (str, Path),
+    "describe_error": (cast("type", Callable),),
     "tls": (ssl.SSLContext,),
     "lease": (int, float, type(None)),
 }
