@@ -10,7 +10,7 @@ from tailrace_protocol.errors import EventTooLarge, InvalidData
 from tailrace_protocol.events import MAX_EVENT_BYTES, encode_stored
 from tailrace_protocol.jobs import JobError, JobState, JobStatus, JobWarning, StepStatus
 
-from tailrace_producer.counts import check_finite, simplify
+from tailrace_producer.counts import check_finite, check_total, simplify
 from tailrace_producer.parts import Part, Parts, check_weight, compute_share
 
 MAX_WARNINGS = 20
@@ -127,10 +127,10 @@ class Progress:
         """Set what is not None.
 
         Raises:
-            InvalidData: a number is not finite.
+            InvalidData: a number is not finite, or the total is negative.
         """
         if total is not None:
-            self._total = check_finite(total)
+            self._total = check_total(total)
         if failed is not None:
             self._failed = check_finite(failed)
         if message is not None:

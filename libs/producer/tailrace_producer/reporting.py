@@ -144,7 +144,8 @@ class BaseJob:
 
         Raises:
             JobEnded: the job has ended, or was not started.
-            InvalidInput: a number is not finite, or the metadata is no JSON, or larger than 24 KiB in all.
+            InvalidInput: a number is not finite, the total is negative, or the metadata is no JSON, or larger than
+                24 KiB in all.
         """
         with self._lock:
             if self._status is not _RUNNING or self._pacer.closed:

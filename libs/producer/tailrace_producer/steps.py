@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from tailrace_protocol.jobs import JobStatus, StepStatus
 
-from tailrace_producer.counts import check_finite
+from tailrace_producer.counts import check_finite, check_total
 from tailrace_producer.errors import is_cancellation
 from tailrace_producer.parts import Part
 from tailrace_producer.progress import Progress
@@ -68,7 +68,7 @@ class BaseStep:
 
         Raises:
             JobEnded: the job has ended.
-            InvalidInput: a number is not finite.
+            InvalidInput: a number is not finite, or the total is negative.
         """
         with self._sender.lock:
             self._job.update(message=message)
@@ -76,7 +76,7 @@ class BaseStep:
             done = part.done if done is None else check_finite(done)
             if advance is not None:
                 done += check_finite(advance)
-            part.update(done, part.total if total is None else check_finite(total))
+            part.update(done, part.total if total is None else check_total(total))
 
 
 def _judge(error: BaseException | None) -> StepStatus:
