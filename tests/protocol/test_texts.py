@@ -112,3 +112,9 @@ def test_data_of_something_else_is_refused(event_type: str, data: Any) -> None:
     with pytest.raises(MalformedStream):
         state.take(event_type, data)
     assert state.text == "a"
+
+
+def test_a_state_says_what_it_has() -> None:
+    state = TextState()
+    state.take("token", {"offset": 0, "text": "so far"})
+    assert repr(state) == "TextState(status='running', text='so far')"

@@ -90,6 +90,9 @@ class TextState:
         self._parts: list[str] = []
         self._reset()
 
+    def __repr__(self) -> str:
+        return f"TextState(status={self.status.value!r}, text={self.text!r})"
+
     def take(self, event_type: str, data: Any) -> bool:
         """Take the next event of the text's topic, and return whether it said anything about the text.
 
