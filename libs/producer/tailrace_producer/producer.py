@@ -8,9 +8,9 @@ from typing import Any, Self
 
 from tailrace_protocol.errors import PublishError
 from tailrace_protocol.events import MESSAGE
-from tailrace_protocol.tenants import DEFAULT_TENANT
 
 from tailrace_producer.core import AnyEvent, Batch, Core, NewEvent
+from tailrace_producer.environment import find_tenant, find_url
 from tailrace_producer.errors import WrongEventLoop
 from tailrace_producer.job import Job
 from tailrace_producer.log import Logger
@@ -18,7 +18,6 @@ from tailrace_producer.publisher import Outcome
 from tailrace_producer.settings import Settings
 from tailrace_producer.text import TextStream
 
-DEFAULT_URL = "nats://127.0.0.1:4222"
 PUBLISH_TIMEOUT = 30.0
 """Seconds to wait for an acknowledgement, unless the caller says otherwise."""
 
@@ -35,8 +34,9 @@ class Producer:
     nothing: `enqueue`, `job`, `stream`, and what these return. Where no event loop runs at all, use `SyncProducer`.
 
     Args:
-        url: of the broker, or several of a cluster, separated by commas.
-        tenant: whose events these are.
+        url: of the broker, or several of a cluster, separated by commas. By default what `TAILRACE_NATS_URL` says, or
+            `nats://127.0.0.1:4222`.
+        tenant: whose events these are. By default what `TAILRACE_TENANT` says, or `default`.
         settings: limits, timeouts, logins.
 
     Raises:
@@ -44,10 +44,8 @@ class Producer:
         InvalidTenant: the tenant's name breaks the rules.
     """
 
-    def __init__(
-        self, url: str = DEFAULT_URL, *, tenant: str = DEFAULT_TENANT, settings: Settings | None = None
-    ) -> None:
-        self._core = Core(url, tenant, settings or Settings())
+    def __init__(self, url: str | None = None, *, tenant: str | None = None, settings: Settings | None = None) -> None:
+        self._core = Core(find_url(url), find_tenant(tenant), settings or Settings())
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:

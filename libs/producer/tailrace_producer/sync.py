@@ -13,12 +13,12 @@ from weakref import WeakSet
 
 from tailrace_protocol.errors import ProducerClosed, PublishError
 from tailrace_protocol.events import MESSAGE
-from tailrace_protocol.tenants import DEFAULT_TENANT
 
 from tailrace_producer.core import AnyEvent, Batch, Core, NewEvent
+from tailrace_producer.environment import find_tenant, find_url
 from tailrace_producer.job import SyncJob
 from tailrace_producer.log import Logger
-from tailrace_producer.producer import DEFAULT_URL, PUBLISH_TIMEOUT
+from tailrace_producer.producer import PUBLISH_TIMEOUT
 from tailrace_producer.publisher import Outcome
 from tailrace_producer.settings import Settings
 from tailrace_producer.signals import leave_signals
@@ -76,8 +76,9 @@ class SyncProducer:
     waits is published, for at most `Settings.close_timeout` seconds. Use one for the whole process.
 
     Args:
-        url: of the broker, or several of a cluster, separated by commas.
-        tenant: whose events these are.
+        url: of the broker, or several of a cluster, separated by commas. By default what `TAILRACE_NATS_URL` says, or
+            `nats://127.0.0.1:4222`.
+        tenant: whose events these are. By default what `TAILRACE_TENANT` says, or `default`.
         settings: limits, timeouts, logins.
 
     Raises:
@@ -85,11 +86,10 @@ class SyncProducer:
         InvalidTenant: the tenant's name breaks the rules.
     """
 
-    def __init__(
-        self, url: str = DEFAULT_URL, *, tenant: str = DEFAULT_TENANT, settings: Settings | None = None
-    ) -> None:
-        self._make_worker = partial(_Worker, url, tenant, settings or Settings())
-        Core(url, tenant, settings or Settings())  # tells of mistakes now and not at the first event
+    def __init__(self, url: str | None = None, *, tenant: str | None = None, settings: Settings | None = None) -> None:
+        given = find_url(url), find_tenant(tenant), settings or Settings()
+        self._make_worker = partial(_Worker, *given)
+        Core(*given)  # tells of mistakes now and not at the first event
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
         self._closed = False

@@ -20,13 +20,13 @@ from tailrace_protocol.events import Event, decode_stored
 from tailrace_protocol.jobs import JobState, format_job_topic
 from tailrace_protocol.positions import Position
 from tailrace_protocol.stream import DUPLICATE_WINDOW
-from tailrace_protocol.tenants import DEFAULT_TENANT
 from tailrace_protocol.texts import TextState
 from tailrace_protocol.topics import SUBJECT_PREFIX
 
 from tailrace_producer import publisher, sync
 from tailrace_producer.commands import Commands
 from tailrace_producer.connection import Ack, Log
+from tailrace_producer.environment import find_tenant
 from tailrace_producer.pending import Message, parse_line
 
 FLUSH_TIMEOUT = 10.0
@@ -101,13 +101,13 @@ class Captured(Sequence[CapturedEvent]):
             state.take(event.type, event.data)
         return state
 
-    def cancel(self, id: str, *, user: str | None = None, tenant: str = DEFAULT_TENANT) -> None:
+    def cancel(self, id: str, *, user: str | None = None, tenant: str | None = None) -> None:
         """Ask a running job to cancel, as a client does; the job learns of it a moment later.
 
         Raises:
             LookupError: no such job runs.
         """
-        subject = format_command_subject(tenant, format_job_topic(id, user))
+        subject = format_command_subject(find_tenant(tenant), format_job_topic(id, user))
         self._read()
         if not sum(connection.cancel(subject) for connection in self._connections):
             raise LookupError(f"no job runs that listens on {subject}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from tailrace_edge.creation import create_stream
 from tailrace_edge.jetstream import JetStreamUnavailable
-from tailrace_producer.producer import DEFAULT_URL
+from tailrace_producer.environment import DEFAULT_URL
 from tailrace_protocol.errors import BrokerUnavailable
 from tailrace_protocol.stream import STREAM
 

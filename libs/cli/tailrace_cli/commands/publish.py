@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from tailrace_producer import NewEvent, Settings, SyncProducer
-from tailrace_producer.producer import DEFAULT_URL
+from tailrace_producer.environment import DEFAULT_URL
 from tailrace_protocol.errors import BrokerUnavailable, InvalidInput, InvalidTopic
 from tailrace_protocol.events import MESSAGE, encode_stored
 from tailrace_protocol.tenants import DEFAULT_TENANT

@@ -2,12 +2,8 @@
 
 import os
 
-from tailrace_protocol.tenants import DEFAULT_TENANT
-
+from tailrace_producer.environment import URL_VARIABLE
 from tailrace_producer.sync import SyncProducer
-
-URL_VARIABLE = "TAILRACE_NATS_URL"
-TENANT_VARIABLE = "TAILRACE_TENANT"
 
 _defaults: dict[str, SyncProducer] = {}
 _KEY = "default"
@@ -34,9 +30,8 @@ def get_default_producer() -> SyncProducer | None:
         InvalidTenant: `TAILRACE_TENANT` breaks the rules.
     """
     producer = _defaults.get(_KEY)
-    url = os.environ.get(URL_VARIABLE)
-    if producer is None and url:
-        producer = _keep(SyncProducer(url, tenant=os.environ.get(TENANT_VARIABLE) or DEFAULT_TENANT))
+    if producer is None and os.environ.get(URL_VARIABLE):
+        producer = _keep(SyncProducer())
     return producer
 
 
@@ -49,7 +44,7 @@ def require_default_producer() -> SyncProducer:
     """
     found = get_default_producer()
     if found is None:
-        found = _keep(SyncProducer(tenant=os.environ.get(TENANT_VARIABLE) or DEFAULT_TENANT))
+        found = _keep(SyncProducer())
     return found
 
 

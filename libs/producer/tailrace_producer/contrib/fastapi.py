@@ -16,14 +16,13 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 from fastapi.requests import HTTPConnection
 from tailrace_protocol.errors import SetupError
-from tailrace_protocol.tenants import DEFAULT_TENANT
 
-from tailrace_producer.producer import DEFAULT_URL, Producer
+from tailrace_producer.producer import Producer
 from tailrace_producer.settings import Settings
 
 
 def producer_lifespan(
-    url: str = DEFAULT_URL, *, tenant: str = DEFAULT_TENANT, settings: Settings | None = None
+    url: str | None = None, *, tenant: str | None = None, settings: Settings | None = None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Return a lifespan for `FastAPI(lifespan=...)` that opens a producer, and closes it when the application ends.
 
@@ -31,8 +30,8 @@ def producer_lifespan(
     `async with producer_lifespan(url)(app): yield`.
 
     Args:
-        url: of the broker, or several of a cluster, separated by commas.
-        tenant: whose events these are.
+        url: as for `Producer`.
+        tenant: as for `Producer`.
         settings: limits, timeouts, logins.
     """
 

@@ -9,7 +9,6 @@ from typing import Any, cast
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from tailrace_protocol.errors import TailraceError
-from tailrace_protocol.tenants import DEFAULT_TENANT
 
 from tailrace_producer.contrib.default import get_default_producer, set_default_producer
 from tailrace_producer.settings import Settings
@@ -76,7 +75,7 @@ def _build(given: Mapping[str, Any]) -> SyncProducer:
     options = {_FIELDS[name]: value for name, value in given.items() if name in _FIELDS}
     if "credentials" in options:
         options["credentials"] = Path(options["credentials"])
-    return SyncProducer(given["URL"], tenant=given.get("TENANT", DEFAULT_TENANT), settings=Settings(**options))
+    return SyncProducer(given["URL"], tenant=given.get("TENANT"), settings=Settings(**options))
 
 
 def _check_value(name: str, value: Any) -> tuple[str, str] | None:
