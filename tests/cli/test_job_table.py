@@ -120,7 +120,7 @@ def test_the_link_is_shown() -> None:
 def test_one_line() -> None:
     assert format_job(RUNNING) == "jobs.one  running  Import  50.0 %  5/10 done  2.5/s  copy  2.0 s left"
     assert format_job(ENDED) == "jobs.two  complete  1 done  after 1 min 5 s"
-    assert format_job(FAILED) == "jobs.three  failed  0 done  disk full"
+    assert format_job(FAILED) == "jobs.three  failed  disk full"
 
 
 def test_what_a_job_says_cannot_command_the_terminal() -> None:
@@ -148,3 +148,12 @@ def test_what_a_job_says_cannot_command_the_terminal() -> None:
 )
 def test_times(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
+
+
+def test_what_counts_nothing_is_not_said_to_have_done_nothing() -> None:
+    plain = JobState("one", JobStatus.COMPLETE)
+
+    assert format_job(plain) == "jobs.one  complete"
+    assert not re.search(r"\b0\b", render(JobTable([plain])))
+    assert format_job(msgspec.structs.replace(plain, total=0)) == "jobs.one  complete  0/0 done"
+    assert format_job(msgspec.structs.replace(plain, done=2)) == "jobs.one  complete  2 done"

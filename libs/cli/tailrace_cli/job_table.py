@@ -121,7 +121,8 @@ def format_job(state: JobState) -> str:
         parts.append(state.title)
     if state.percent is not None:
         parts.append(f"{state.percent:.1f} %")
-    parts.append(f"{_format_done(state)} done")
+    if done := _format_done(state):
+        parts.append(f"{done} done")
     if state.status.terminal:
         parts.append(_format_end(state).removeprefix(": "))
     else:
@@ -199,7 +200,10 @@ def _cut(text: Text) -> Text:
 
 
 def _format_done(state: JobState) -> str:
-    return f"{state.done:,.10g}" if state.total is None else f"{state.done:,.10g}/{state.total:,.10g}"
+    """Return what was counted; nothing of a job that counts nothing."""
+    if state.total is None:
+        return f"{state.done:,.10g}" if state.done else ""
+    return f"{state.done:,.10g}/{state.total:,.10g}"
 
 
 def _format_rate(state: JobState) -> str:
