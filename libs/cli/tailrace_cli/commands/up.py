@@ -78,8 +78,17 @@ def _greet(node: Node) -> None:
     typer.echo(f"{', '.join(node.edges)} serve {node.url}")
     typer.echo(f"the broker serves {node.nats_url}; logs are in {node.store / 'logs'}")
     typer.echo(f"look: {node.url}/console")
-    typer.echo(f"try:  tailrace tail '>' --url {node.url}")
+    typer.echo(f"try:  {_choose_token()}tailrace tail '>' --url {node.url}")
     typer.echo(f"and:  tailrace publish hello '\"world\"' --nats {node.nats_url}")
+
+
+def _choose_token() -> str:
+    """Return what has to stand before commands that ask an edge: nothing, or a token for those that want one."""
+    if os.environ.get("TAILRACE_AUTH", "none") == "none":
+        return ""
+    return "TAILRACE_TOKEN=" + (
+        "$(tailrace token --subscribe '>') " if os.environ.get("TAILRACE_JWT_SECRET") else "... "
+    )
 
 
 def _tell(line: str) -> None:
