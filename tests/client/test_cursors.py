@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.scripted_edge import LOG, ScriptedEdge, format_id, serve_log
 from support.shells import Shell
-from tailrace_client import Client, CursorFile, CursorStore, CursorUnreadable, Event, Reset, SyncClient
+from tailrace_client import Client, CursorFile, CursorStore, CursorUnreadable, Event, Item, Reset, SyncClient
 from tailrace_client.cursors import MAX_KEYS, SAVE_EVERY, Bookmark, format_key
 from tailrace_client.testing import Peer, drop, event, event_id, finished, heartbeat, problem, reset, stream
 from tailrace_protocol.errors import EdgeRefused, InvalidInput
@@ -219,8 +219,15 @@ def test_what_is_no_cursor_is_no_beginning(shell: Shell, tmp_path: Path, content
 
 def test_a_cursor_that_cannot_be_saved_is_an_error(shell: Shell, tmp_path: Path) -> None:
     """The service hears of it while it runs, not when it restarts."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    def remove(_: Item) -> None:
+        if folder.exists():
+            folder.rmdir()
+
     with ScriptedEdge([serve_log(LOG)]) as edge, pytest.raises(FileNotFoundError):
-        shell.watch(edge.url, cursor=tmp_path / "gone" / "cursor.json")
+        shell.watch(edge.url, cursor=folder / "cursor.json", on_item=remove)
 
 
 def test_files_are_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

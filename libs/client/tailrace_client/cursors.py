@@ -49,8 +49,16 @@ class CursorFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Name the file. It need not exist; its folder has to."""
+        """Name the file. It need not exist; its folder has to.
+
+        Raises:
+            InvalidInput: there is no such folder, or the path is one.
+        """
         self._path = Path(path)
+        if self._path.is_dir():
+            raise InvalidInput(f"cursor={str(path)!r} is a folder; name a file in it")
+        if not self._path.parent.is_dir():
+            raise InvalidInput(f"cursor={str(path)!r} lies in a folder that does not exist; make it first")
 
     def load(self, key: str) -> str | None:
         """Return what was saved last under this key, None if nothing was.
@@ -124,7 +132,7 @@ class Bookmark:
             clock: monotonic seconds.
 
         Raises:
-            InvalidInput: `cursor` is none of those.
+            InvalidInput: `cursor` is none of those, or a file in a folder that is missing.
         """
         self.store = _open_store(cursor)
         self.key = key
