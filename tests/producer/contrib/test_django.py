@@ -100,7 +100,7 @@ def test_mistakes_in_the_settings_are_told(given: Any, said: str) -> None:
     [
         {"URL": "nats://nats:4222"},
         {"URL": "nats://nats", "TENANT": "acme", "CLOSE_TIMEOUT": 3, "LEASE": None, "CREDENTIALS": "a.creds"},
-        {"URL": "nats://nats", "DESCRIBE_ERROR": repr, "TEXT_INTERVAL": 0.1, "TEXT_BATCH": 9, "OUTBOX_PATH": Path("x")},
+        {"URL": "nats://nats", "DESCRIBE_ERROR": repr, "TEXT_INTERVAL": 0.1, "TEXT_BATCH": 9},
     ],
 )
 def test_settings_that_can_work(given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +109,12 @@ def test_settings_that_can_work(given: dict[str, Any], capsys: pytest.CaptureFix
         assert get_producer() is get_producer() is get_default_producer()
 
     assert "no issues" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", [Path, str])
+def test_the_settings_may_name_an_outbox(kind: type[Path] | type[str], tmp_path: Path) -> None:
+    with override_settings(TAILRACE={"URL": "nats://nats", "OUTBOX_PATH": kind(tmp_path / "outbox")}):
+        call_command("check")
 
 
 async def test_the_settings_name_broker_and_tenant(broker: Broker) -> None:
