@@ -15,6 +15,7 @@ async def create_report(user: str, background: BackgroundTasks, producer: Produc
     """Begin a report, and answer with the id of its job."""
     job_id = uuid4().hex
     job = producer.job(job_id, user=user, title="Report", total=7)
+    job.start()  # so that it is seen from now on, though the task runs after the answer
     background.add_task(build_report, job)
     return {"job": job_id, "topic": job.topic}
 

@@ -19,7 +19,7 @@ class Job(BaseJob):
     """
 
     def __enter__(self) -> Self:
-        self.start()
+        self._enter()
         self._before = enter_job(self)
         return self
 
@@ -101,7 +101,7 @@ class SyncJob(BaseJob):
     """
 
     def __enter__(self) -> Self:
-        self.start()
+        self._enter()
         self._before = enter_job(self)
         return self
 

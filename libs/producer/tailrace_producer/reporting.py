@@ -73,6 +73,7 @@ class BaseJob:
 
         # All guarded by the lock
         self._status: JobStatus | None = None
+        self._entered = False
         self._cancelled = False
         self._children: set[Relative] = set()
 
@@ -106,7 +107,7 @@ class BaseJob:
             raise JobCancelled(self._topic)
 
     def start(self) -> None:
-        """Begin. Entering the context calls it; call it yourself only where you use none.
+        """Begin. Entering the context calls it, unless you have: a job that has to wait for its turn is seen so before.
 
         Raises:
             JobEnded: the job was started before.
@@ -270,6 +271,12 @@ class BaseJob:
         return _fit(state)
 
     # Inside.
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._entered or self._status is not _RUNNING:
+                self.start()  # which a job that was started before refuses
+            self._entered = True
 
     def _check_running(self) -> None:
         if self._status is not _RUNNING or self._pacer.closed:
