@@ -80,15 +80,15 @@ async def read(broker: Broker, topic: str) -> Events:
 
 
 async def read_to_end(broker: Broker, task: Any, user: str = "") -> Events:
-    """Return the events of a task's job, once it has ended."""
-    topic = f"{user}jobs.{task.id}"
+    """Return the events of a task's job up to its end, which the worker's main process may tell once more."""
+    events: Events = []
 
     async def ended() -> bool:
-        events = await read(broker, topic)
+        events[:] = await read(broker, f"{user}jobs.{task.id}")
         return bool(events) and events[-1][0] in ("complete", "failed", "cancelled")
 
     await wait_until(ended)
-    return await read(broker, topic)
+    return events
 
 
 async def test_a_task_is_a_job(broker: Broker, application: Any, start: Start) -> None:
