@@ -1,8 +1,10 @@
 """The outbox on a disk that is full, damaged or used by others."""
 
+import asyncio
 import os
 import re
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from producer.faults import wait_until
 from producer.outboxes import check, keep, kept, kill, list_files, publish_left, start
 from support.broker import PATIENCE, Broker
 from tailrace_producer import Producer, Settings, outbox_file
-from tailrace_producer.outbox_file import OutboxFile, find_files
+from tailrace_producer.outbox import Outbox
+from tailrace_producer.outbox_file import Change, OutboxFile, find_files
+from tailrace_producer.pending import Pending, Place, format_line
 from tailrace_protocol.errors import BrokerUnavailable
 
 
@@ -167,3 +171,26 @@ async def test_only_its_owner_may_read_what_waits(broker: Broker, folder: Path) 
 
 def read_modes(folder: Path) -> set[int]:
     return {path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
+async def test_what_comes_while_the_disk_takes_the_rest_is_not_forgotten(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(folder, "default", "0123")
+    outbox.start(asyncio.get_running_loop())
+    prepare = outbox._prepare
+
+    def prepare_and_linger(file: OutboxFile) -> Change:
+        change = prepare(file)
+        # Who holds the lock is left alone by the thread, however long it lingers.
+        written = threading.Thread(target=outbox._write)
+        written.start()
+        written.join(0.2)
+        return change
+
+    monkeypatch.setattr(outbox, "_prepare", prepare_and_linger)
+    for number in (1, 2):
+        outbox.put(number, Pending(format_line(b"_INBOX.", number, b"s", b"NATS/1.0\r\n\r\n", b"p"), print, 0.0, False))
+    outbox.remove(Place(outbox._own, 1, marked=False))
+
+    assert await outbox.close() == 1

@@ -69,11 +69,14 @@ class Outbox:
         """Write an event to disk."""
         sent = time.time() - (time.monotonic() - pending.first_sent) if pending.first_sent else 0.0
         pending.place = Place(self._own, number, sent > 0)
-        self._prepare(self._own).rows.append(Row(number, parse_line(pending.line), sent))
+        row = Row(number, parse_line(pending.line), sent)
+        with self._lock:
+            self._prepare(self._own).rows.append(row)
 
     def remove(self, place: Place) -> None:
         """Remove an event, which is stored by the broker or given up."""
-        self._prepare(place.file).removed.append(place.number)
+        with self._lock:
+            self._prepare(place.file).removed.append(place.number)
 
     def mark(self, events: Sequence[Pending], then: Callable[[], object]) -> None:
         """Note on disk that `events` may be sent from now on, and call `then` when that is done."""
@@ -179,6 +182,7 @@ class Outbox:
     # And this in any.
 
     def _prepare(self, file: OutboxFile) -> Change:
+        """Return what is to be changed; only for as long as the lock is held, for then the thread may take it."""
         with self._lock:
             if not self._changes and not self._then:
                 self._tasks.put(self._write)
