@@ -140,7 +140,7 @@ def _list_statuses(path: str, method: str) -> list[str]:
     if path in ("/readyz", "/livez"):
         return ["503"]
     if not path.startswith("/v1/{tenant}/"):
-        return ["400"] if path == "/v1/stats" else []
+        return ["400", "401", "403", "503"] if path == "/v1/stats" else []
     statuses = ["400", "401", "403", "503"]
     if path.endswith("/cancel"):
         return [*statuses, "404", "409"]
@@ -156,7 +156,7 @@ def _describe_errors(paths: dict[str, dict[str, Any]]) -> None:
         for method, operation in methods.items():
             operation["responses"].pop("422", None)  # FastAPI's own; here it is 400
             operation["responses"] |= {status: _ANSWERS[status] for status in _list_statuses(path, method)}
-            if path.startswith("/v1/{tenant}/"):
+            if path.startswith("/v1/"):
                 operation["security"] = [{"token": []}, {}]
 
 

@@ -75,6 +75,7 @@ class Stats:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._started = time.monotonic()
+        self._asking: asyncio.Task[list[EdgeStats]] | None = None
 
     def read(self) -> EdgeStats:
         """Return what this edge is doing."""
@@ -105,7 +106,21 @@ class Stats:
         )
 
     async def read_all(self) -> list[EdgeStats]:
-        """Return what all edges that answer in time are doing, this one included, by name."""
+        """Return what all edges that answer in time are doing, this one included, by name.
+
+        Whoever asks while the others are being asked already gets the same answers: however many ask, each edge is
+        asked three times a second at most.
+        """
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask_all(), name="stats of all")
+            self._asking.add_done_callback(self._end_asking)
+        # One that goes must not take the answers from the others.
+        return await asyncio.shield(self._asking)
+
+    def _end_asking(self, _asked: asyncio.Task[list[EdgeStats]]) -> None:
+        self._asking = None
+
+    async def _ask_all(self) -> list[EdgeStats]:
         answers = _Answers()
         try:
             listening = await self._edge.jetstream.listen(answers)

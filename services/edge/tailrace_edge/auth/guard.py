@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from tailrace_edge.auth.errors import Forbidden, Reason, Unauthenticated
@@ -26,6 +27,9 @@ ANYBODY = Principal(name="", tenants={}, expires=None)
 """Who sends a request where nobody is asked for a token."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_OF_PROXIES = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+"""Headers by which a request shows that it is passed on for somebody else."""
 
 
 class Right(StrEnum):
@@ -125,6 +129,18 @@ class Guard:
         self.authorize(principal, stream.tenant, Right.SUBSCRIBE, stream.patterns)
         return principal
 
+    async def admit_operator(self, scope: Scope) -> None:
+        """Return if somebody may see what the edges are doing, which names no tenant.
+
+        That is whoever has a good token, of whatever tenant, or asks from the edge's own machine.
+
+        Raises:
+            Unauthenticated: as of `authenticate`.
+            Forbidden: the same.
+        """
+        if not _is_local(scope):
+            await self.authenticate(scope)
+
     def authorize(self, principal: Principal, tenant: str, right: Right, patterns: Sequence[str]) -> None:
         """Return if somebody has a right to all topics of all the patterns.
 
@@ -193,6 +209,17 @@ def make_guard(settings: Settings) -> Guard:
     ticket_secret = settings.ticket_secret.get_secret_value()
     tickets = Tickets(ticket_secret, name="ticket_secret") if ticket_secret else None
     return Guard(verifier, tickets, cookie=settings.auth_cookie, origins=settings.cors_origins)
+
+
+def _is_local(scope: Scope) -> bool:
+    """Return whether a request was sent on the edge's own machine, and not passed on by a proxy there."""
+    client = scope.get("client")
+    if not client or any(name in _OF_PROXIES for name, _ in scope["headers"]):
+        return False
+    try:
+        return ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def _find_bearer(scope: Scope) -> str | None:

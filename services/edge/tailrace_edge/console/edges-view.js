@@ -74,8 +74,10 @@ export class EdgesView {
     if (this.#asking || document.hidden) return;
     this.#asking = true;
     try {
+      const token = this.#app.session.readToken();
       const answer = await fetch(`${this.#app.session.base}/v1/stats?cluster=true`, {
         cache: "no-store",
+        headers: token ? { authorization: `Bearer ${token}` } : {},
         signal: AbortSignal.timeout(EVERY * 2),
       });
       if (!answer.ok) throw new Error(`the edge answers ${answer.status}`);
