@@ -62,7 +62,7 @@ def build(folder: Path, overlay: Manifest, **files: str) -> list[Manifest]:
     for name, text in files.items():
         (mine / name.replace("_", ".")).write_text(text)
     done = subprocess.run([find_tool("kustomize"), "build", str(mine)], check=False, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return list(yaml.safe_load_all(done.stdout))
 
 
