@@ -1,6 +1,7 @@
 """Problems: what each error is answered with."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import httpx
@@ -57,7 +58,7 @@ def test_an_answer_is_not_kept() -> None:
 @pytest.fixture
 async def client() -> Any:
     app = FastAPI()
-    install_problems(app)
+    install_problems(app, Counter())
 
     @app.get("/fails")
     async def fail(number: int) -> None:

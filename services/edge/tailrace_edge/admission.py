@@ -93,7 +93,11 @@ class _Limit(NamedTuple):
     whose: str
 
 
-_OTHERS = ("connects_per_second", "publishes_per_second", "max_publishing")
+_OTHERS = (
+    *("connects_per_second", "publishes_per_second", "max_publishing", "max_patterns", "max_topics"),
+    *("max_header_bytes", "max_body_bytes", "request_timeout"),
+)
+"""Limits that are kept elsewhere, or are no numbers of streams."""
 
 _OTHER_FILES = 500
 """Files and sockets that are no streams: requests, the broker, logs."""
@@ -106,7 +110,7 @@ class Admission:
     """Keeps the limits of one edge.
 
     Attributes:
-        refusals: how often something was refused, by limit.
+        refusals: how often something was refused, by limit; counted where it is answered.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -214,10 +218,9 @@ class Admission:
                 del numbers[key]
 
     def _refuse(self, limit: str, status: int, what: str, wait: float) -> NoReturn:
-        self.refusals[limit] += 1
         seconds = str(max(1, math.ceil(wait)))
         detail = f"{what}, which is the limit ({limit}); try again in {seconds} s"
-        raise Problem(status, "limit-reached", detail, headers={"retry-after": seconds})
+        raise Problem(status, "limit-reached", detail, headers={"retry-after": seconds}, limit=limit)
 
 
 def _find_room(most: int) -> int:

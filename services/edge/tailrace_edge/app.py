@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = DescribedApp(title="Tailrace edge", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.edge = edge
     app.state.registry = metrics.make_registry(edge)
-    install_problems(app)
+    install_problems(app, edge.admission.refusals)
     # First, and an ASGI application of its own: it answers more requests than all others.
     faults = Faults(edge, StreamRoute(edge)) if settings.faults else None
     stream = Route("/v1/{tenant}/events", faults or StreamRoute(edge))

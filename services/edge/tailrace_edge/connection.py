@@ -10,10 +10,11 @@ import os
 import socket
 import struct
 import termios
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from starlette.types import Receive, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -45,6 +46,9 @@ class DetachableProtocol(HttpToolsProtocol):
     request_timeout = 60.0
     """Seconds until a request has come in full; 408 after that."""
 
+    refusals: ClassVar[Counter[str]] = Counter()
+    """Where requests that are refused are counted, by limit."""
+
     _in_head = True
     _head_bytes = 0
     _refused = False
@@ -68,14 +72,14 @@ class DetachableProtocol(HttpToolsProtocol):
         if self._in_head and not self._refused:
             self._head_bytes += len(data)
             if self._head_bytes > self.max_header_bytes:
-                self._refuse(Problem(431, "header-too-large", _TOO_LARGE.format(self.max_header_bytes)))
+                self._refuse_head()
 
     def on_headers_complete(self) -> None:
         """Called by the parser at the end of a request's headers."""
         self._in_head = False
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > self.max_header_bytes:
-            self._refuse(Problem(431, "header-too-large", _TOO_LARGE.format(self.max_header_bytes)))
+            self._refuse_head()
             raise ValueError("the request's head is too large")
         super().on_headers_complete()
         if self.scheme == "http":
@@ -100,7 +104,12 @@ class DetachableProtocol(HttpToolsProtocol):
         if self._deadline is None:
             self._set_deadline()
 
+    def _refuse_head(self) -> None:
+        told = _TOO_LARGE.format(self.max_header_bytes)
+        self._refuse(Problem(431, "header-too-large", told, limit="max_header_bytes"))
+
     def _refuse(self, problem: Problem) -> None:
+        problem.count(self.refusals)
         body = problem.encode()
         head = (
             f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
@@ -137,7 +146,8 @@ class DetachableProtocol(HttpToolsProtocol):
         else:
             answerable = cycle is not None and not cycle.response_started
         if answerable:
-            self._refuse(Problem(408, "too-slow", _TOO_SLOW.format(self.request_timeout)))
+            told = _TOO_SLOW.format(self.request_timeout)
+            self._refuse(Problem(408, "too-slow", told, limit="request_timeout"))
         else:
             self.transport.close()
 

@@ -1,5 +1,6 @@
 """Problems: every error answer is `application/problem+json` (RFC 9457), never `text/event-stream`."""
 
+from collections import Counter
 from http import HTTPStatus
 
 import msgspec
@@ -10,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
-from tailrace_protocol.errors import EventTooLarge, InvalidInput
+from tailrace_protocol.errors import EventTooLarge, InvalidInput, InvalidPattern
 
 from tailrace_edge.auth.errors import Forbidden, KeysUnavailable, Reason, Unauthenticated
 from tailrace_edge.jetstream import JetStreamError, JetStreamUnavailable
@@ -25,7 +26,9 @@ _log = structlog.get_logger(__name__)
 class Problem(Exception):
     """An error answer."""
 
-    def __init__(self, status: int, slug: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, slug: str, detail: str, *, headers: dict[str, str] | None = None, limit: str = ""
+    ) -> None:
         """Make an answer to raise or to render.
 
         Args:
@@ -33,12 +36,14 @@ class Problem(Exception):
             slug: names the kind of problem, for programs.
             detail: what was wrong, what was expected and what to do, for people.
             headers: besides the content type.
+            limit: the setting that refuses it, for the metrics; empty if none does.
         """
         super().__init__(detail)
         self.status = status
         self.slug = slug
         self.detail = detail
         self.headers = headers or {}
+        self.limit = limit
 
     def encode(self) -> bytes:
         """Return the body."""
@@ -51,10 +56,27 @@ class Problem(Exception):
             }
         )
 
+    def count(self, refusals: Counter[str]) -> None:
+        """Count it where it is answered, if a limit is what refuses."""
+        if self.limit:
+            refusals[self.limit] += 1
+
     def render(self) -> Response:
         """Return the answer."""
         headers = {"cache-control": "no-store"} | self.headers
         return Response(self.encode(), self.status, headers, MEDIA_TYPE)
+
+
+class LimitExceeded(InvalidPattern):
+    """More patterns or topics are asked for than the edge allows.
+
+    Attributes:
+        limit: the setting's name.
+    """
+
+    def __init__(self, message: str, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 def describe(error: Exception) -> Problem:
@@ -62,10 +84,8 @@ def describe(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case EventTooLarge():
-            return Problem(413, "event-too-large", str(error))
         case InvalidInput():
-            return Problem(400, _slug(error), str(error))
+            return _describe_input(error)
         case Unauthenticated():
             return Problem(401, f"token-{error.reason}", str(error), headers={"www-authenticate": _challenge(error)})
         case Forbidden():
@@ -87,6 +107,16 @@ def describe(error: Exception) -> Problem:
             return Problem(500, "internal", "the edge failed; its log says why")
 
 
+def _describe_input(error: InvalidInput) -> Problem:
+    match error:
+        case EventTooLarge():
+            return Problem(413, "event-too-large", str(error))
+        case LimitExceeded():
+            return Problem(400, "invalid-pattern", str(error), limit=error.limit)
+        case _:
+            return Problem(400, _slug(error), str(error))
+
+
 def _challenge(error: Unauthenticated) -> str:
     """Return what RFC 6750, 3 wants: without a token, no error."""
     if error.reason is Reason.MISSING:
@@ -94,11 +124,12 @@ def _challenge(error: Unauthenticated) -> str:
     return f'Bearer error="invalid_token", error_description="{error.reason}"'
 
 
-def install_problems(app: FastAPI) -> None:
-    """Have all errors of an app answered as problems."""
+def install_problems(app: FastAPI, refusals: Counter[str]) -> None:
+    """Have all errors of an app answered as problems, and those of limits counted."""
 
     async def answer(request: Request, error: Exception) -> Response:
         problem = describe(error)
+        problem.count(refusals)
         if problem.status == 405:
             problem.headers = {"allow": ", ".join(_find_methods(request))}
         if problem.status == 500:

@@ -17,6 +17,7 @@ from tailrace_protocol.tenants import check_tenant
 
 from tailrace_edge.engine.entry import Format
 from tailrace_edge.engine.hub import Interest
+from tailrace_edge.problems import LimitExceeded
 
 _NAMES = frozenset({"topic", "from", "last_event_id", "lastEventId", "types", "max_rate", "until", "ticket"})
 _MAX_FIELDS = 1000
@@ -94,14 +95,15 @@ def parse_paths(tenant: str, patterns: Iterable[str], max_patterns: int) -> tupl
 
     Raises:
         InvalidTenant: it is none.
-        InvalidPattern: one is none, there is none at all, or there are too many.
+        InvalidPattern: one is none, there is none at all, or (LimitExceeded) there are too many.
     """
     check_tenant(tenant)
     checked = [check_pattern(pattern) for pattern in patterns]
     if not checked:
         raise InvalidPattern("no topic was given: ask with topic=..., once for each topic or pattern")
     if len(checked) > max_patterns:
-        raise InvalidPattern(f"{len(checked)} topics were given, {max_patterns} are allowed; use wildcards")
+        told = f"{len(checked)} topics were given, {max_patterns} are allowed; use wildcards"
+        raise LimitExceeded(told, "max_patterns")
     return tuple(sorted(f"{tenant}.{pattern}" for pattern in cover_patterns(checked)))
 
 

@@ -90,7 +90,11 @@ def run(settings: Settings) -> None:
 
 def make_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     """Return uvicorn's configuration for an edge."""
-    bounds = {"max_header_bytes": settings.max_header_bytes, "request_timeout": settings.request_timeout}
+    bounds = {
+        "max_header_bytes": settings.max_header_bytes,
+        "request_timeout": settings.request_timeout,
+        "refusals": app.state.edge.admission.refusals,
+    }
     protocol = type("Protocol", (DetachableProtocol,), bounds)
     return uvicorn.Config(
         app,

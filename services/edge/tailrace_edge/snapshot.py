@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tailrace_protocol.errors import InvalidPattern
 from tailrace_protocol.patterns import cover_patterns, is_wildcard
 from tailrace_protocol.stream import STREAM
 from tailrace_protocol.topics import SUBJECT_PREFIX
@@ -15,6 +14,7 @@ from tailrace_edge.engine.entry import Entry
 from tailrace_edge.engine.log import Log
 from tailrace_edge.engine.tail import PathMatcher
 from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable
+from tailrace_edge.problems import LimitExceeded
 
 _CHUNK = 1000
 """Subjects one request may match; JetStream's limit is 1,024, the sentinel's among them."""
@@ -49,21 +49,20 @@ class Snapshots:
             patterns: as paths.
 
         Raises:
-            InvalidPattern: they match more topics than one snapshot may have.
+            LimitExceeded: they match more topics than one snapshot may have.
             JetStreamUnavailable: the broker does not answer, or no replica is fresh enough.
         """
         try:
             found, _ = await self._read(cover_patterns(list(patterns)))
-            return self._overlay(found, patterns)
+            newest = self._overlay(found, patterns)
         except JetStreamError as error:
             if error.code != _TOO_MANY:
                 raise
-        paths = await self.list_paths(patterns)
-        if len(paths) > self._max_topics:
-            raise InvalidPattern(
-                f"the patterns match {len(paths)} topics, {self._max_topics} are allowed; use narrower ones"
-            )
-        return await self.read_paths(paths, patterns)
+            paths = await self.list_paths(patterns)
+            self._check(len(paths))
+            newest = await self.read_paths(paths, patterns)
+        self._check(len(newest))
+        return newest
 
     async def read_paths(self, paths: Sequence[str], patterns: Sequence[str] = ()) -> list[Entry]:
         """Return the newest entry of each of any number of paths, as `read` does.
@@ -123,6 +122,11 @@ class Snapshots:
                 return found, proven
             await asyncio.sleep(_PAUSE)
         raise JetStreamUnavailable("no replica of the log is fresh enough; try again")
+
+    def _check(self, topics: int) -> None:
+        if topics > self._max_topics:
+            told = f"the patterns match {topics} topics, {self._max_topics} are allowed; use narrower ones"
+            raise LimitExceeded(told, "max_topics")
 
     def _overlay(self, found: Iterable[Entry], patterns: Sequence[str]) -> list[Entry]:
         matcher = PathMatcher(patterns)

@@ -96,6 +96,7 @@ class StreamRoute:
         problem = describe(error)
         if problem.status == 500:
             raise error
+        problem.count(self._edge.admission.refusals)
         problem.headers |= self._allow_origin(scope)
         await problem.render()(scope, receive, send)
 

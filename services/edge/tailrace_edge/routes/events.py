@@ -159,5 +159,6 @@ async def read_body(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > limit:
-            raise Problem(413, "body-too-large", f"the body has more than {limit} bytes; publish in several requests")
+            told = f"the body has more than {limit} bytes; publish in several requests"
+            raise Problem(413, "body-too-large", told, limit="max_body_bytes")
     return bytes(body)
