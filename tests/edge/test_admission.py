@@ -174,6 +174,16 @@ def test_full_buckets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         ("10.0.0.1", ["nonsense"], "10.0.0.1"),
         ("10.0.0.1", ["203.0.113.9, nonsense, 10.0.0.2"], "10.0.0.2"),
         ("fd00::1", ["2001:db8::9"], "2001:db8::9"),
+        # With a port, as Azure's gateways write it; in brackets; and from a listener on `::`.
+        ("10.0.0.1", ["203.0.113.9:1234"], "203.0.113.9"),
+        ("10.0.0.1", ["1.2.3.4, 203.0.113.9:1234, 10.9.9.9:80"], "203.0.113.9"),
+        ("10.0.0.1", ["[2001:db8::9]:443"], "2001:db8::9"),
+        ("10.0.0.1", ["[2001:db8::9]"], "2001:db8::9"),
+        ("10.0.0.1", ["203.0.113.9:port"], "10.0.0.1"),
+        ("10.0.0.1", ["[nonsense]:443"], "10.0.0.1"),
+        ("10.0.0.1", ["[]:443"], "10.0.0.1"),
+        ("::ffff:10.0.0.1", ["::ffff:203.0.113.9"], "203.0.113.9"),
+        ("::ffff:192.0.2.7", ["203.0.113.9"], "192.0.2.7"),
     ],
 )
 def test_only_trusted_proxies_say_who_the_client_is(peer: str, forwarded: list[str], address: str) -> None:
@@ -188,3 +198,21 @@ def test_without_trusted_proxies_nobody_is_believed() -> None:
 
     assert make_admission().find_address({"client": ("127.0.0.1", 1), "headers": headers}) == "127.0.0.1"
     assert make_admission().find_address({"client": None, "headers": headers}) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "192.0.2.1", True),
+        ("", "", True),
+    ],
+)
+def test_a_customer_of_a_provider_counts_as_one_address(one: str, other: str, together: bool) -> None:
+    limits = make_admission(max_connections_per_address=1)
+    limits.enter(Seat("acme", "", one))
+    assert (is_refused(limits, Seat("acme", "", other)) is not None) == together
+    limits.leave(Seat("acme", "", one))
+    assert is_refused(limits, Seat("acme", "", one)) is None

@@ -6,11 +6,12 @@ At a limit new ones are refused; those that are there stay.
 from __future__ import annotations
 
 import math
+import re
 import resource
 import time
 from collections import Counter
 from contextlib import contextmanager
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from tailrace_edge.problems import Problem
@@ -105,6 +106,9 @@ _OTHER_FILES = 500
 _FULL = 5.0
 """Seconds after which one that was refused should try again."""
 
+_HOP = re.compile(r"\[(?P<bracketed>[^]]*)\](?::\d+)?|(?P<v4>[\d.]+):\d+")
+"""An address in brackets, or with a port, as some load balancers write it into `X-Forwarded-For`."""
+
 
 class Admission:
     """Keeps the limits of one edge.
@@ -136,7 +140,7 @@ class Admission:
                 "max_connections_per_address",
                 settings.max_connections_per_address,
                 429,
-                lambda seat: seat.address,
+                lambda seat: _find_network(seat.address),
                 "from this address on this edge",
             ),
         )
@@ -156,9 +160,8 @@ class Admission:
         wait = self._connects.take("", 1, time.monotonic())
         if wait:
             self._refuse("connects_per_second", 503, "this edge takes no more new streams a second", wait)
-        for limit in self._limits:
-            key = limit.find_key(seat)
-            if limit.most and key is not None and self._open[limit.name][key] >= limit.most:
+        for limit, key in self._find_keys(seat):
+            if self._open[limit.name][key] >= limit.most:
                 self._refuse(limit.name, limit.status, f"{limit.most:,} streams are open {limit.whose}", _FULL)
         self._count(seat, 1)
 
@@ -192,26 +195,32 @@ class Admission:
         address that is none of theirs.
         """
         client = scope.get("client")
-        address: str = client[0] if client else ""
-        if not self._is_proxy(address):
-            return address
+        peer: str = client[0] if client else ""
+        address = _read_address(peer)
+        if address is None or not self._is_proxy(address):
+            return peer if address is None else str(address)
         values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        for hop in reversed([hop.strip() for hop in ",".join(values).split(",")]):
-            if not _is_address(hop):
+        for hop in reversed(",".join(values).split(",")):
+            further = _read_address(hop.strip())
+            if further is None:
                 break
-            address = hop
-            if not self._is_proxy(hop):
+            address = further
+            if not self._is_proxy(address):
                 break
-        return address
+        return str(address)
 
-    def _is_proxy(self, address: str) -> bool:
-        return bool(self._proxies) and _is_address(address) and any(ip_address(address) in net for net in self._proxies)
+    def _is_proxy(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self._proxies)
+
+    def _find_keys(self, seat: Seat) -> Iterator[tuple[_Limit, str]]:
+        """Yield the limits that are set and hold for a stream, and as what it counts there."""
+        for limit in self._limits:
+            key = limit.find_key(seat) if limit.most else None
+            if key is not None:
+                yield limit, key
 
     def _count(self, seat: Seat, by: int) -> None:
-        for limit in self._limits:
-            key = limit.find_key(seat)
-            if not limit.most or key is None:
-                continue
+        for limit, key in self._find_keys(seat):
             numbers = self._open[limit.name]
             numbers[key] += by
             if not numbers[key]:
@@ -229,9 +238,20 @@ def _find_room(most: int) -> int:
     return most or max(1, files - _OTHER_FILES)
 
 
-def _is_address(text: str) -> bool:
+def _read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address in a text, with or without a port; None if it has none."""
+    hop = _HOP.fullmatch(text)
     try:
-        ip_address(text)
+        address = ip_address(text if hop is None else hop["bracketed"] or hop["v4"])
     except ValueError:
-        return False
-    return True
+        return None
+    # What comes by IPv4 to a listener on `::`.
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def _find_network(text: str) -> str:
+    """Return what counts as one address: of IPv6 the /64, since one customer of a provider has all of that."""
+    address = _read_address(text)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((int(address) >> 64 << 64, 64)))
+    return text

@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         Limit, Field(description="The same of one `sub` of a tenant; 0 for no limit.")
     ] = 0
     max_connections_per_address: Annotated[
-        Limit, Field(description="The same from one IP address; 0 for no limit.")
+        Limit, Field(description="The same from one IPv4 address or IPv6 /64; 0 for no limit.")
     ] = 0
     connects_per_second: Annotated[
         Annotated[float, Field(ge=0)], Field(description="New streams on this edge; 0 for no limit.")
