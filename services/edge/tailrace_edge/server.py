@@ -75,7 +75,7 @@ def run(settings: Settings) -> None:
     configure_logs(settings.log_level, settings.log_format)
     listeners = _listen(settings)
     host, port = listeners[0].getsockname()[:2]
-    _log.info("edge starting", name=settings.name, url=f"http://{host}:{port}")
+    _log.info("edge starting", name=settings.name, url=format_url(host, port))
     if settings.insecure:
         _log.warning("everybody is let in, from wherever this address can be reached", host=host)
     app = create_app(settings)
@@ -86,6 +86,11 @@ def run(settings: Settings) -> None:
     gc.set_threshold(*_GC_THRESHOLDS)
     server.run(sockets=listeners)
     _log.info("edge stopped", name=settings.name)
+
+
+def format_url(host: str, port: int) -> str:
+    """Return where an edge is to be reached; an IPv6 address stands in brackets (RFC 3986, 3.2.2)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def make_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
