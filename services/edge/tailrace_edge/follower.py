@@ -66,6 +66,7 @@ class Follower:
 
     Attributes:
         lag: messages the log holds beyond what was read, as the leader said last.
+        log_bytes: that the log takes on each broker, as the leader said last.
         consumers: made so far; all after the first are re-creations.
         heard_at: when the broker was heard last, on the monotonic clock.
     """
@@ -77,6 +78,7 @@ class Follower:
         self._follow = follow or Follow()
 
         self.lag = 0
+        self.log_bytes = 0
         self.consumers = 0
         self.heard_at = time.monotonic()
 
@@ -181,6 +183,7 @@ class Follower:
 
     def _note(self, state: StreamState) -> None:
         self.heard_at = time.monotonic()
+        self.log_bytes = state.bytes
         self._sink.settle(state.first, state.last, state.asked_at)
         self.lag = max(0, state.last + 1 - self._next)
         if self.lag == 0:

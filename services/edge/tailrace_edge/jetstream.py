@@ -58,6 +58,7 @@ class StreamState(NamedTuple):
         last: the newest sequence it ever gave out.
         config: as it stands, for an update.
         asked_at: when the leader was asked, on the monotonic clock.
+        bytes: that it takes on each broker.
     """
 
     created: str
@@ -66,6 +67,7 @@ class StreamState(NamedTuple):
     last: int
     config: dict[str, Any]
     asked_at: float
+    bytes: int = 0
 
     @property
     def epoch(self) -> str:
@@ -241,15 +243,28 @@ class JetStream:
             raise JetStreamError(refusal["code"], refusal.get("err_code", 0), refusal.get("description", ""))
         return answer
 
+    async def read_info(self, query: Any = None, *, timeout: float = INFO_TIMEOUT) -> dict[str, Any]:
+        """Return what the stream's leader tells of it.
+
+        Raises:
+            JetStreamUnavailable: nobody answered in time, or one who leads nothing: without a quorum a replica does,
+                which may lag.
+            JetStreamError: 404 if there is no stream; `tailrace init` creates it.
+        """
+        info = await self.request(f"STREAM.INFO.{STREAM}", query, timeout=timeout)
+        if (cluster := info.get("cluster")) and not cluster.get("leader"):
+            raise JetStreamUnavailable("the log has no leader: the brokers lack a quorum, or elect one")
+        return info
+
     async def read_state(self) -> StreamState:
         """Return what the stream's leader says of the log.
 
         Raises:
-            JetStreamUnavailable: nobody answered in time.
+            JetStreamUnavailable: it did not answer in time.
             JetStreamError: 404 if there is no stream; `tailrace init` creates it.
         """
         asked_at = time.monotonic()
-        info = await self.request(f"STREAM.INFO.{STREAM}")
+        info = await self.read_info()
         config: dict[str, Any] = info["config"]
         state = info["state"]
         try:
@@ -258,7 +273,7 @@ class JetStream:
             generation = 0
         last = state["last_seq"]
         first = max(1, min(state["first_seq"], last + 1))
-        return StreamState(info["created"], generation, first, last, config, asked_at)
+        return StreamState(info["created"], generation, first, last, config, asked_at, state["bytes"])
 
     @property
     def writer(self) -> JetStream:

@@ -1,5 +1,6 @@
 """Metrics: what Prometheus reads. Nothing is counted twice: these are the numbers that stats tell."""
 
+import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
@@ -42,6 +43,13 @@ class EdgeCollector(Collector):
         yield GaugeMetricFamily("tailrace_tail_bytes", "Memory of the tail.", stats.tail_bytes)
         yield GaugeMetricFamily("tailrace_tail_events", "Events in the tail.", stats.tail_events)
         yield GaugeMetricFamily("tailrace_follower_lag", "Messages of the log not read yet.", stats.lag)
+        follower = self._edge.follower
+        yield GaugeMetricFamily("tailrace_log_bytes", "What the log takes on each broker.", follower.log_bytes)
+        yield GaugeMetricFamily(
+            "tailrace_broker_silence_seconds",
+            "Since an event came, or the log's leader answered, which is asked every second.",
+            time.monotonic() - follower.heard_at,
+        )
         yield CounterMetricFamily(
             "tailrace_follower_recreations", "Consumers made after the first.", max(0, stats.consumers - 1)
         )

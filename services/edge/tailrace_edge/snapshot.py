@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tailrace_protocol.patterns import cover_patterns, is_wildcard
-from tailrace_protocol.stream import STREAM
 from tailrace_protocol.topics import SUBJECT_PREFIX
 
 from tailrace_edge.cold import find_sentinel
@@ -99,7 +98,7 @@ class Snapshots:
             offset = 0
             while True:
                 query = {"subjects_filter": SUBJECT_PREFIX + pattern, "offset": offset}
-                answer = await self._jetstream.request(f"STREAM.INFO.{STREAM}", query, timeout=5)
+                answer = await self._jetstream.read_info(query, timeout=5)
                 subjects: dict[str, int] = answer["state"].get("subjects") or {}
                 paths.update(subject.removeprefix(SUBJECT_PREFIX) for subject in subjects)
                 offset += len(subjects)
