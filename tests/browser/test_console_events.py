@@ -154,6 +154,29 @@ async def test_topics_are_completed_from_the_log(edge: EdgeProcess, console: Con
     await console.wait_count(2)
 
 
+async def test_topics_beyond_the_first_thousands_are_completed_too(edge: EdgeProcess, console: Console) -> None:
+    async with httpx.AsyncClient(timeout=60) as client:
+        for begin in range(0, 2_001, 667):
+            body = [{"topic": f"clicks.{number:04}"} for number in range(begin, begin + 667)]
+            assert (await client.post(f"{edge.url}/v1/acme/events", json=body)).status_code == 201
+    await publish(edge, ("orders.1", 1))
+    loaded: list[str] = []
+    console.page.on("request", lambda request: loaded.append(request.url))
+    await console.open(topic="none", from_="now")
+    field = console.page.get_by_role("combobox", name="Add a topic or pattern")
+    options = console.page.get_by_role("listbox", name="Topics in the log").get_by_role("option")
+
+    await field.click()
+    await expect(options).to_have_text([">2,002 topics", "clicks.>2,001 topics", "orders.>1 topic"])
+    await field.fill("or")
+    await expect(options).to_have_text(["orders.>1 topic"])
+    await field.fill("clicks.200")
+    await expect(options).to_have_text(["clicks.2000topic"])
+    asked = [url for url in loaded if "/topics?" in url]
+    assert asked
+    assert all("names=true" in url for url in asked), "whole events are not loaded"
+
+
 async def test_it_resumes_after_any_event(edge: EdgeProcess, console: Console) -> None:
     await publish_many(edge, 5)
     await console.open(topic="orders.>", from_="start")

@@ -75,6 +75,21 @@ async def test_topics_are_listed_with_their_newest_events(edge: EdgeProcess) -> 
     assert (await read(edge, "/v1/acme/topics", match="none.>"))["events"] == []
 
 
+async def test_topics_are_listed_by_name_alone(edge: EdgeProcess) -> None:
+    await publish(edge, ("b", 1), ("a", 2), ("b", 3), ("c.d", 4))
+    await publish(edge, ("a", 6), tenant="other")
+    answer = await read(edge, "/v1/acme/topics", match=">", names=True)
+    assert answer == {"topics": ["a", "b", "c.d"], "cursor": answer["cursor"], "next": None}
+    assert answer["cursor"].endswith("-5")
+    pages = await read_pages(edge, "/v1/acme/topics", match=">", names=True, limit=2)
+    assert [page["topics"] for page in pages] == [["a", "b"], ["c.d"]]
+    for match, wanted in {"*": ["a", "b"], "a": ["a"], "none": [], "none.>": []}.items():
+        assert (await read(edge, "/v1/acme/topics", match=match, names=True))["topics"] == wanted
+    assert (await call(edge, "/v1/acme/topics/b", method="DELETE")).status_code == 200
+    for match, wanted in {">": ["a", "c.d"], "b": []}.items():
+        assert (await read(edge, "/v1/acme/topics", match=match, names=True))["topics"] == wanted
+
+
 async def test_topics_are_paged(small: EdgeProcess) -> None:
     for start in range(0, 2500, 500):
         await publish(small, *((f"t.{number:04}", number) for number in range(start, start + 500)))

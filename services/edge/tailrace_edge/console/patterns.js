@@ -3,30 +3,61 @@ import { fill, h, icon } from "./dom.js";
 import { count } from "./format.js";
 
 const SHOWN = 8;
-const KEPT_FOR = 5000;
-const LIMIT = "2000";
+const KEPT_FOR = 10_000;
+const PAGE = 10_000;
+/** Of more topics, the first ones by name are known. */
+const PAGES = 5;
 
-/** @type {Map<string, {at: number, topics: Promise<string[]>}>} */
-const known = new Map();
+/**
+ * @typedef {object} Known
+ * @property {string[]} topics by name
+ * @property {boolean} cut whether there are more
+ */
+
+/** @type {Map<string, {at: number, known: Promise<Known>}>} */
+const looked = new Map();
 
 /**
  * Returns the topics below the tokens that are complete already.
  *
  * @param {import("./session.js").Session} session
  * @param {string} text
+ * @returns {Promise<Known>}
  */
-function findTopics(session, text) {
-  const base = text.includes(".") ? text.slice(0, text.lastIndexOf(".") + 1) : "";
+async function findTopics(session, text) {
+  const base = text.slice(0, text.lastIndexOf(".") + 1);
+  if (base) {
+    const all = looked.get(`${session.tenant} `);
+    if (all && Date.now() - all.at < KEPT_FOR && !(await all.known).cut) return all.known;
+  }
   const key = `${session.tenant} ${base}`;
-  const kept = known.get(key);
-  if (kept && Date.now() - kept.at < KEPT_FOR) return kept.topics;
-  const query = /** @type {[string, string][]} */ ([["match", `${base}>`], ["limit", LIMIT]]);
-  const topics = /** @type {Promise<{events: {topic: string}[]}>} */ (session.call("topics", { query })).then(
-    ({ events }) => events.map((event) => event.topic),
-    () => [], // not allowed, or not to be had now: then without completions
-  );
-  known.set(key, { at: Date.now(), topics });
-  return topics;
+  const kept = looked.get(key);
+  if (kept && Date.now() - kept.at < KEPT_FOR) return kept.known;
+  const known = readNames(session, `${base}>`).catch(() => ({ topics: [], cut: false })); // then without completions
+  looked.set(key, { at: Date.now(), known });
+  return known;
+}
+
+/**
+ * @param {import("./session.js").Session} session
+ * @param {string} match
+ * @returns {Promise<Known>}
+ */
+async function readNames(session, match) {
+  /** @type {string[]} */
+  const topics = [];
+  /** @type {string | null} */
+  let next = null;
+  for (let page = 0; page < PAGES; page++) {
+    /** @type {[string, string][]} */
+    const query = [["match", match], ["names", "true"], ["limit", String(PAGE)], ...(next === null ? [] : /** @type {[string, string][]} */ ([["page", next]]))];
+    /** @type {{topics: string[], next: string | null}} */
+    const answer = await session.call("topics", { query });
+    topics.push(...answer.topics);
+    next = answer.next;
+    if (next === null) break;
+  }
+  return { topics, cut: next !== null };
 }
 
 /**
@@ -83,6 +114,7 @@ export function makeCombobox({ session, id, label, placeholder, eager = false, o
   let asked = 0;
   /** @type {{pattern: string, topics: number}[]} */
   let options = [];
+  let cut = false;
   const list = h("ul", { id: `${id}-list`, role: "listbox", "aria-label": "Topics in the log", class: "options", hidden: true });
   const input = h("input", {
     id,
@@ -103,8 +135,9 @@ export function makeCombobox({ session, id, label, placeholder, eager = false, o
   async function offer() {
     const number = ++asked;
     const text = input.value.trim();
-    const topics = await findTopics(session, text);
+    const { topics, cut: more } = await findTopics(session, text);
     if (number !== asked || document.activeElement !== input) return;
+    cut = more;
     options = complete(topics, text).filter(({ pattern }) => pattern !== text).slice(0, SHOWN);
     active = -1;
     draw();
@@ -132,7 +165,7 @@ export function makeCombobox({ session, id, label, placeholder, eager = false, o
             },
           },
           h("span", { class: "mono" }, pattern),
-          h("small", {}, pattern.endsWith(">") ? `${count(topics)} topic${topics === 1 ? "" : "s"}` : "topic"),
+          h("small", {}, pattern.endsWith(">") ? `${count(topics)}${cut ? "+" : ""} topic${topics === 1 ? "" : "s"}` : "topic"),
         ),
       ),
     );

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 from tailrace_protocol.commands import ROLLUP_HEADER
 from tailrace_protocol.events import DELETED, encode_stored
+from tailrace_protocol.patterns import is_wildcard
 from tailrace_protocol.positions import Position
 from tailrace_protocol.tenants import check_tenant
 from tailrace_protocol.topics import check_topic, format_subject
@@ -37,8 +38,11 @@ async def list_topics(
     match: Annotated[str, Query(description="Topic or pattern.")],
     limit: Limit = 1000,
     page: Page = None,
+    names: Annotated[bool, Query(description="Names alone, without the events.")] = False,
 ) -> Response:
     """Return `events`, by topic, `next` for the following page or null, and `cursor`.
+
+    With `names`, `topics` in their place: what there is, at a fraction of the cost.
 
     A stream that begins at the first page's cursor, `from=<cursor>`, misses nothing. What is newer than the cursor
     comes there again, under the same id.
@@ -46,7 +50,13 @@ async def list_topics(
     patterns = parse_paths(tenant, [match], 1)
     caller.require(tenant, Right.SUBSCRIBE, patterns)
     cursor = find_cursor(edge)
+    # Of one topic, its event alone tells whether it is there.
+    if names and is_wildcard(patterns[0]):
+        topics, following = await list_page(edge, patterns, limit, page)
+        return answer_json({"topics": topics, "cursor": cursor, "next": following})
     entries, following = await read_page(edge, patterns, limit, page)
+    if names:
+        return answer_json({"topics": [entry.topic for entry in entries], "cursor": cursor, "next": following})
     return answer_json({"events": encode_entries(entries), "cursor": cursor, "next": following})
 
 
@@ -69,11 +79,29 @@ async def read_page(
     edge: Edge, patterns: tuple[str, ...], limit: int, page: str | None
 ) -> tuple[list[Entry], str | None]:
     """Return the newest events of a page of topics, by topic, and what the next page is asked for with."""
-    paths = [path for path in await edge.snapshots.list_paths(patterns) if page is None or path > page]
-    chosen = paths[:limit]
+    chosen, following = await _choose_paths(edge, patterns, limit, page)
     found = await edge.snapshots.read_paths(chosen) if chosen else []
     entries = sorted((entry for entry in found if not entry.tombstone), key=lambda entry: entry.path)
-    return entries, chosen[-1] if len(paths) > limit else None
+    return entries, following
+
+
+async def list_page(
+    edge: Edge, patterns: tuple[str, ...], limit: int, page: str | None
+) -> tuple[list[str], str | None]:
+    """Return the names of a page of topics, and what the next page is asked for with.
+
+    One that was deleted counts as there while its tombstone is stored, unless the tail knows better.
+    """
+    chosen, following = await _choose_paths(edge, patterns, limit, page)
+    deleted = {entry.path for entry in edge.engine.log.tail.newest(chosen) if entry.tombstone}
+    return [path.partition(".")[2] for path in chosen if path not in deleted], following
+
+
+async def _choose_paths(
+    edge: Edge, patterns: tuple[str, ...], limit: int, page: str | None
+) -> tuple[list[str], str | None]:
+    paths = [path for path in await edge.snapshots.list_paths(patterns) if page is None or path > page]
+    return paths[:limit], paths[limit - 1] if len(paths) > limit else None
 
 
 async def read_newest(edge: Edge, tenant: str, topic: str) -> Entry:
