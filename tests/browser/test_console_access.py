@@ -26,8 +26,8 @@ async def edge(broker: Broker, tmp_path: Path) -> AsyncIterator[EdgeProcess]:
             ("orders.1", {"state": "paid", "total": 12.5, "items": None}),
             ("orders.2", {"text": "a long text " * 30}, "warning"),
             make_job("a", "running", title="Import " * 20, percent=25, steps=[{"name": "read", "status": "running"}]),
-            make_job("b", "failed", error={"type": "ValueError", "message": "no column"}, user="7"),
-            make_job("c", "worker_lost", percent=3),
+            make_job("b", "failed", error={"type": "ValueError", "message": "no column " * 40}, user="7" * 60),
+            make_job("c", "worker_lost", percent=3, message="an-endless-word" * 30),
             make_job("d", "complete", result={"rows": 3}),
             make_job("e", "cancelled"),
         )
@@ -87,10 +87,27 @@ async def test_nothing_is_wider_than_the_screen(edge: EdgeProcess, width: int) -
             await open_view(console, view)
             wide = await console.evaluate("[document.documentElement.scrollWidth, innerWidth]")
             assert wide == [width, width], view
+            panes = "[...document.querySelectorAll('.pane')].map(pane => pane.scrollWidth - pane.clientWidth)"
+            assert set(await console.evaluate(panes)) <= {0}, view
             for button in await console.page.locator("header.frame button:visible, nav a:visible").all():
                 box = await button.bounding_box()
                 assert box is not None
                 assert 0 <= box["x"] <= box["x"] + box["width"] <= width, (view, box)
+
+
+@pytest.mark.parametrize("size", [(844, 390), (720, 450), (390, 560)])
+async def test_lists_are_to_be_seen_where_the_screen_is_low(edge: EdgeProcess, size: tuple[int, int]) -> None:
+    """A phone on its side, a laptop's screen at 200 %, a phone with its keyboard open."""
+    width, height = size
+    async with open_console(edge, viewport={"width": width, "height": height}) as console:
+        for view in VIEWS[:3]:
+            await open_view(console, view)
+            pane = console.page.locator(".pane")
+            await pane.scroll_into_view_if_needed()
+            box = await pane.bounding_box()
+            assert box is not None
+            assert box["height"] >= height / 2, view
+            assert await pane.evaluate("pane => pane.getBoundingClientRect().top < innerHeight - 100"), view
 
 
 async def test_everything_is_done_with_the_keyboard(edge: EdgeProcess) -> None:
