@@ -51,12 +51,26 @@ class Console:
             }"""
         )
 
+    async def hold_cuts(self) -> None:
+        """Have links that are cut from now on come back at `end_cut`, not after three seconds."""
+        await self.page.evaluate(
+            """() => {
+                const later = setTimeout;
+                window.setTimeout = (act, after, ...rest) =>
+                    after === 3000 ? ((window.endCut = act), 0) : later(act, after, ...rest);
+            }"""
+        )
+
+    async def end_cut(self) -> None:
+        await self.page.wait_for_function("() => window.endCut")
+        await self.page.evaluate("endCut()")
+
     async def wait_passed(self, states: JSHandle, state: str) -> None:
         """Return once the link was in a state, whatever it is in now."""
         await self.page.wait_for_function("([states, state]) => states.includes(state)", arg=[states, state])
 
     async def count(self, what: str = "total") -> int:
-        """Return how many events came; what is `held`; how many rows are `shown`."""
+        """Return how many events came; are `held`; are `shown`; are `recent`, in the chart of the last minute."""
         number: int = await self.page.evaluate("what => tailrace.events.counts[what]", what)
         return number
 

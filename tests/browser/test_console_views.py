@@ -1,5 +1,6 @@
 """The console's other views, and who is let in."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +90,27 @@ async def test_states_that_are_old_say_so(edge: EdgeProcess, console: Console) -
     await console.wait_link("live")
     await expect(console.page.locator(".jobs-view .told").first).to_be_empty()
     console.complaints.clear()
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+async def test_times_are_those_of_the_edges_whatever_the_browsers_clock_says(
+    edge: EdgeProcess, console: Console, minutes: int
+) -> None:
+    await console.page.add_init_script(
+        f"{{ const now = Date.now.bind(Date); Date.now = () => now() + {minutes * 60_000}; }}"
+    )
+    await publish(
+        edge,
+        make_job("a", "running", title="Import", percent=50, rate=1, eta=1500),
+        make_job("b", "running", title="Export", percent=1, rate=1, eta=1500),
+    )
+    await console.open("jobs")
+
+    await expect(console.page.locator(".job", has_text="Import")).to_contain_text(re.compile("1/s · 2[45] min left"))
+    await expect(console.page.locator(".job", has_text="Export")).not_to_contain_text("left")
+    await console.page.get_by_role("button", name="Import").click()
+    facts = console.page.get_by_role("complementary", name="Job").locator(".facts")
+    await expect(facts).not_to_contain_text("min ago")
 
 
 async def test_topics_have_their_last_value(edge: EdgeProcess, console: Console) -> None:

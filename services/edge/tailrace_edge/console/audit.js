@@ -7,6 +7,9 @@
  * @property {number} twice
  */
 
+/** Events that are compared, the first ones after the cut. */
+export const COMPARED = 1000;
+
 /** Milliseconds that what was missed may take to come in. */
 const WAIT = 1500;
 
@@ -20,7 +23,7 @@ const WAIT = 1500;
 export async function compareWithLog(session, topics, cursor, cut) {
   await new Promise((resolve) => setTimeout(resolve, WAIT));
   const query = /** @type {[string, string][]} */ (topics.map((topic) => ["topic", topic]));
-  query.push(["from", cursor], ["limit", "1000"]);
+  query.push(["from", cursor], ["limit", String(COMPARED)]);
   /** @type {{events: {id: string}[], gap: unknown}} */
   const stored = await session.call("history", { query });
   // What follows may still be on its way, on either side.

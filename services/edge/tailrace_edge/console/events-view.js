@@ -1,4 +1,5 @@
 /** Events as they arrive. */
+import { COMPARED } from "./audit.js";
 import { h, iconButton, say, write } from "./dom.js";
 import { makeDetail } from "./event-detail.js";
 import { renderRow } from "./event-row.js";
@@ -36,6 +37,7 @@ export class EventsView {
   /** @type {Feed | null} */
   #feed = null;
   #topics = [">"];
+  #from = "now";
   #patterns;
   #start;
   #exact;
@@ -177,7 +179,15 @@ export class EventsView {
     const from = query.get("from");
     if (from !== null) this.#setStart(from);
     if (!this.#feed || topics.length) this.follow(this.#patterns.read(), this.#start.value || this.#exact.value);
+    else this.#address();
     this.#list.refresh();
+  }
+
+  /** The address says what is looked at: it can be passed on, and is what a reload goes on with. */
+  #address() {
+    const query = new URLSearchParams({ tenant: this.#app.session.tenant, from: this.#from });
+    for (const topic of this.#topics) query.append("topic", topic);
+    history.replaceState(null, "", `#/events?${query}`);
   }
 
   hide() {} // events are counted while others are looked at
@@ -196,8 +206,11 @@ export class EventsView {
     if (!topics.length) return this.#tell("bad", "Add a topic or a pattern; > is every topic.");
     if (!from) return this.#tell("bad", "Give an event id, or a time like 2026-01-31T12:00:00Z.");
     this.#stop();
+    this.#rate.clear(); // what is read anew is not to count twice
     this.#topics = topics;
+    this.#from = from;
     this.#setStart(from);
+    this.#address();
     this.#tell("", "");
     this.#store.mark("plain", `Following ${topics.join("  ")} from ${from}`);
     const { session, links } = this.#app;
@@ -247,7 +260,7 @@ export class EventsView {
 
   /** Closes the connection, to show the resume. */
   cut() {
-    if (!this.#feed) return;
+    if (!this.#feed || this.#feed.away) return;
     this.#feed.cut(AWAY);
     this.#store.mark("warn", `Connection cut after ${this.#feed.cursor ?? "nothing"}; back in ${AWAY / 1000} s`);
     this.#update();
@@ -268,7 +281,8 @@ export class EventsView {
 
   /** What a test, and the curious, may ask for. */
   get counts() {
-    return { total: this.#store.total, held: this.#store.held, shown: this.#store.shown.length };
+    const recent = this.#rate.read().reduce((sum, rate) => sum + rate, 0);
+    return { total: this.#store.total, held: this.#store.held, shown: this.#store.shown.length, recent };
   }
 
   /** @param {import("./feed.js").Cut} cut */
@@ -282,7 +296,7 @@ export class EventsView {
       const { checked, lost, twice } = comparison;
       row.tone = lost || twice ? "bad" : "good";
       row.text += checked
-        ? `. ${count(checked)} event${checked === 1 ? "" : "s"} since, compared with the log: ${lost || "none"} lost, ${twice || "none"} twice`
+        ? `. ${checked >= COMPARED ? "The first " : ""}${count(checked)} event${checked === 1 ? "" : "s"} since, compared with the log: ${lost || "none"} lost, ${twice || "none"} twice`
         : ". Nothing came since";
       this.#tell(row.tone, row.text);
     }

@@ -1,10 +1,8 @@
 /** A stream that is read without freezing the page, can be paused and cut, and looks after what came of it. */
-import { compareWithLog } from "./audit.js";
+import { COMPARED, compareWithLog } from "./audit.js";
 
 /** Milliseconds of work before the page gets its turn. */
 const SLICE = 8;
-/** Ids that are kept after a cut, to be compared with the log. */
-export const COMPARED = 1000;
 
 /**
  * @typedef {object} FeedOptions
@@ -61,7 +59,12 @@ export class Feed {
   }
 
   get link() {
-    return this.#stream.link;
+    return this.#known.link;
+  }
+
+  /** Whether its connection was cut, and is not to come back yet. */
+  get away() {
+    return this.#away > 0;
   }
 
   /** Ends it for good. */
@@ -91,6 +94,7 @@ export class Feed {
    */
   cut(away) {
     this.#away = away;
+    this.#mind({ ...this.#known.link, state: "offline", reason: "cut here", retryIn: away });
     this.#stream.close();
     this.resume();
   }
@@ -115,6 +119,8 @@ export class Feed {
     const { onEvent, onLoss } = this.#options;
     let until = performance.now() + SLICE;
     for await (const item of this.#stream) {
+      if (this.paused) await new Promise((resolve) => (this.#unpause = () => resolve(undefined)));
+      if (this.#stopped) return;
       if (item.kind === "event") {
         this.#known.events++;
         if (this.#cut) {
@@ -127,7 +133,6 @@ export class Feed {
         onLoss(item);
       }
       this.#known.cursor = this.#stream.cursor;
-      if (this.paused) await new Promise((resolve) => (this.#unpause = () => resolve(undefined)));
       if (performance.now() > until) {
         await new Promise((resolve) => setTimeout(resolve));
         until = performance.now() + SLICE;
@@ -137,6 +142,7 @@ export class Feed {
 
   /** @param {import("./tailrace.js").Link} link */
   #mind(link) {
+    if (this.#away && link.state === "closed") return; // as it was told to
     const before = this.#known.link;
     this.#known.link = link;
     this.#known.since = Date.now();

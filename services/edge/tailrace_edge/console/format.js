@@ -1,4 +1,5 @@
 /** How things are written, for people and for shells. */
+import { now } from "./clock.js";
 import { h } from "./dom.js";
 
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
@@ -56,7 +57,7 @@ export function span(seconds) {
 
 /** @param {string} time RFC 3339 */
 export function ago(time) {
-  const seconds = (Date.now() - Date.parse(time)) / 1000;
+  const seconds = (now() - Date.parse(time)) / 1000;
   if (Number.isNaN(seconds)) return "";
   return seconds < 1 ? "now" : `${span(seconds)} ago`;
 }

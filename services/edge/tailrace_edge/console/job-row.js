@@ -1,4 +1,5 @@
 /** One job of the list. */
+import { now } from "./clock.js";
 import { fill, h, write } from "./dom.js";
 import { decimal, span } from "./format.js";
 import { makeBar } from "./gauges.js";
@@ -15,6 +16,9 @@ export const STATUSES = {
   failed: "Failed",
   cancelled: "Cancelled",
 };
+
+/** Percent below which no time is foretold, as `<tailrace-progress>` has it. */
+const FORETOLD = 5;
 
 /**
  * Returns what a job is doing: a job that was asked to stop still runs, but not as before.
@@ -48,8 +52,8 @@ export function paceOf(state) {
   }
   const parts = [];
   if (state.rate) parts.push(`${decimal(state.rate)}/s`);
-  if (state.eta != null && state.updated) {
-    const left = state.eta - (Date.now() - Date.parse(state.updated)) / 1000;
+  if (state.eta != null && state.updated && (percentOf(state) ?? 0) >= FORETOLD) {
+    const left = state.eta - (now() - Date.parse(state.updated)) / 1000;
     parts.push(left < 1 ? "nearly done" : `${span(left)} left`);
   }
   return parts.join(" · ");

@@ -1,4 +1,5 @@
 /** Who asks, and for which tenant. The token is in memory; in sessionStorage only where its owner said so. */
+import { setClock } from "./clock.js";
 import { createClient } from "./tailrace.js";
 
 const KEPT = "tailrace console";
@@ -37,6 +38,7 @@ export class Session extends EventTarget {
   /** Asks the edge what it wants. */
   async begin() {
     const answer = await fetch(`${this.base}/console/settings.json`, { cache: "no-store" });
+    setClock(answer);
     if (answer.ok) this.settings = await answer.json();
   }
 
@@ -83,8 +85,15 @@ export class Session extends EventTarget {
   #makeClient() {
     const token = this.#token;
     // Without a token, a cookie may say who it is.
-    return createClient({ url: this.base, tenant: this.tenant, ...(token && { getToken: () => token }) });
+    return createClient({ url: this.base, tenant: this.tenant, fetch: fetchTimed, ...(token && { getToken: () => token }) });
   }
+}
+
+/** @type {typeof fetch} */
+async function fetchTimed(input, options) {
+  const answer = await fetch(input, options);
+  setClock(answer);
+  return answer;
 }
 
 /** @returns {{tenant?: string, token?: string}} */
