@@ -124,6 +124,28 @@ export function perFrame(act) {
 }
 
 /**
+ * Calls `onHold` when a row is pressed, and `onRelease` when that is over, its click included: meanwhile nothing may
+ * move, or the click is lost.
+ *
+ * @param {HTMLElement} list
+ * @param {string} rows selector
+ * @param {() => void} onHold
+ * @param {() => void} onRelease
+ */
+export function hold(list, rows, onHold, onRelease) {
+  list.addEventListener("pointerdown", (event) => {
+    if (!(/** @type {Element} */ (event.target).closest(rows))) return;
+    onHold();
+    const over = new AbortController();
+    const end = () => {
+      over.abort();
+      setTimeout(onRelease, event.pointerType === "mouse" ? 0 : 100); // the click comes after it, a finger's a little later
+    };
+    for (const type of ["pointerup", "pointercancel", "blur"]) window.addEventListener(type, end, { signal: over.signal });
+  });
+}
+
+/**
  * Says something to those who do not see the page.
  *
  * @param {string} text

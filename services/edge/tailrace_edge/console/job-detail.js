@@ -70,7 +70,7 @@ export class JobDetail {
       h(
         "header",
         {},
-        h("h2", {}, state.title ?? state.id),
+        h("h2", { tabindex: "-1" }, state.title ?? state.id),
         h("button", { type: "button", class: "quiet square", "aria-label": "Close", on: { click: this.#onClose } }, "✕"),
       ),
       h("p", { class: "mono topic-line" }, topic),
@@ -78,6 +78,11 @@ export class JobDetail {
       this.#body,
       h("div", { class: "acts" }, this.#cancel, this.#delete),
     );
+  }
+
+  /** For who opened it with the keyboard. */
+  focus() {
+    this.element.querySelector("h2")?.focus();
   }
 
   /** @param {JobState} state */

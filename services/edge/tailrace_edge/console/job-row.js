@@ -89,14 +89,14 @@ export class JobRow {
   /**
    * @param {string} topic
    * @param {JobState} state
-   * @param {() => void} onSelect
+   * @param {(event: MouseEvent) => void} onSelect
    */
   constructor(topic, state, onSelect) {
     this.state = state;
     this.#bar = makeBar(state.title ?? state.id);
     this.#button = h(
       "button",
-      { type: "button", class: "job-name", "aria-expanded": "false", on: { click: onSelect } },
+      { type: "button", class: "job-name", "aria-expanded": "false", tabindex: "-1", on: { click: onSelect } },
       this.#title,
       this.#id,
     );
@@ -133,6 +133,11 @@ export class JobRow {
 
   focus() {
     this.#button.focus();
+  }
+
+  /** @param {boolean} reached with the Tab key: one row of the list is, arrows lead to the others */
+  reach(reached) {
+    this.#button.tabIndex = reached ? 0 : -1;
   }
 }
 

@@ -1,9 +1,11 @@
 /** Jobs as they run, from their topics' newest events. */
-import { fill, h, perFrame, write } from "./dom.js";
+import { h, hold, perFrame, write } from "./dom.js";
 import { Feed } from "./feed.js";
 import { count, timeOfDay } from "./format.js";
 import { JobDetail } from "./job-detail.js";
-import { JobRow, STATUSES, statusOf } from "./job-row.js";
+import { JobRow, statusOf } from "./job-row.js";
+import { place } from "./place.js";
+import { StateFilter } from "./state-filter.js";
 
 /** @typedef {import("./tailrace.js").JobState} JobState */
 
@@ -16,6 +18,8 @@ const SHOWN = 150;
 const HELD = 20_000;
 /** Milliseconds between two sortings. */
 const SORTED_EVERY = 250;
+/** Rows that a page has for its keys. */
+const PAGE = 8;
 const ENDED = new Set(["complete", "failed", "cancelled"]);
 
 export class JobsView {
@@ -28,11 +32,17 @@ export class JobsView {
   #feed = null;
   /** By topic. @type {Map<string, JobRow>} */
   #jobs = new Map();
-  #status = "";
   #words = "";
   #selected = "";
+  /** In order. @type {JobRow[]} */
+  #rows = [];
+  /** The row that Tab leads to. @type {JobRow | undefined} */
+  #reached;
   #list = h("div", { class: "jobs", role: "list", "aria-label": "Jobs" });
-  #filters = h("div", { class: "types", role: "group", "aria-label": "States" });
+  #empty = h("p", { class: "empty", hidden: true });
+  #more = h("p", { class: "hint more-jobs" });
+  #filters = new StateFilter(() => this.#reorder());
+  #held = false;
   #told = h("p", { class: "told", role: "status" });
   #detail;
   #dirty = new Set();
@@ -59,9 +69,23 @@ export class JobsView {
     this.element = h(
       "section",
       { class: "view jobs-view", "aria-label": "Jobs" },
-      h("div", { class: "filters", role: "search" }, search, this.#filters),
+      h("div", { class: "filters", role: "search" }, search, this.#filters.element),
       this.#told,
-      h("div", { class: "split" }, h("div", { class: "pane scroll", tabindex: "-1" }, this.#list), this.#detail.element),
+      h("div", { class: "split" }, h("div", { class: "pane scroll", tabindex: "-1" }, this.#list, this.#empty, this.#more), this.#detail.element),
+    );
+    this.#list.addEventListener("keydown", (event) => this.#press(event));
+    this.#list.addEventListener("focusin", ({ target }) => {
+      const element = /** @type {Element} */ (target).closest(".job");
+      this.#reach(this.#rows.find((row) => row.element === element));
+    });
+    hold(
+      this.#list,
+      ".job",
+      () => (this.#held = true),
+      () => {
+        this.#held = false;
+        this.#draw();
+      },
     );
     setInterval(() => this.#tick(), 1000);
   }
@@ -107,6 +131,11 @@ export class JobsView {
     this.#select("");
   }
 
+  /** What a test, and the curious, may ask for. */
+  get count() {
+    return this.#jobs.size;
+  }
+
   /** @param {import("./tailrace.js").TailraceEvent} event */
   #take({ topic, type, data }) {
     const state = /** @type {JobState} */ (data);
@@ -121,7 +150,7 @@ export class JobsView {
     const known = this.#jobs.get(topic);
     if (!known || statusOf(known.state) !== statusOf(state)) this.#ordered = false;
     if (known) known.state = state;
-    else this.#jobs.set(topic, new JobRow(topic, state, () => this.#select(topic)));
+    else this.#jobs.set(topic, new JobRow(topic, state, (event) => this.#open(topic, event)));
     if (this.#jobs.size > HELD) this.#forget();
     this.#dirty.add(topic);
     this.#draw();
@@ -135,8 +164,19 @@ export class JobsView {
     }
   }
 
+  /**
+   * @param {string} topic
+   * @param {MouseEvent} event
+   */
+  #open(topic, event) {
+    this.#select(topic);
+    if (event.detail === 0) this.#detail.focus(); // it was a key
+  }
+
   /** @param {string} topic */
   #select(topic) {
+    const active = document.activeElement;
+    const within = active === document.body || this.#detail.element.contains(active);
     const before = this.#selected;
     this.#selected = topic;
     this.#jobs.get(before)?.mark(false);
@@ -144,7 +184,7 @@ export class JobsView {
     job?.mark(true);
     this.#detail.show(job?.state ?? null, topic);
     this.element.classList.toggle("has-detail", job !== undefined);
-    if (!topic && before) this.#jobs.get(before)?.focus();
+    if (!topic && before && within) (this.#jobs.get(before) ?? this.#reached)?.focus();
   }
 
   #reorder() {
@@ -154,8 +194,8 @@ export class JobsView {
 
   #paint() {
     const due = this.#sortedAt + SORTED_EVERY - performance.now();
-    if (!this.#ordered && due <= 0) this.#arrange();
-    else if (!this.#ordered) setTimeout(this.#draw, due);
+    if (!this.#ordered && !this.#held && due <= 0) this.#arrange();
+    else if (!this.#ordered && !this.#held) setTimeout(this.#draw, due);
     for (const topic of this.#dirty) this.#jobs.get(topic)?.draw();
     if (this.#dirty.has(this.#selected)) this.#detail.show(this.#jobs.get(this.#selected)?.state ?? null, this.#selected);
     this.#dirty.clear();
@@ -166,56 +206,54 @@ export class JobsView {
     this.#ordered = true;
     this.#sortedAt = performance.now();
     const all = [...this.#jobs.values()];
-    this.#drawFilters(all);
+    this.#filters.draw(all.map(({ state }) => statusOf(state)));
     const wanted = all.filter(({ state }) => this.#lets(state));
     const rank = (/** @type {JobState} */ state) => (ENDED.has(state.status) ? 1 : 0);
     const when = (/** @type {JobState} */ state) => state.ended ?? state.started ?? "";
     wanted.sort((a, b) => rank(a.state) - rank(b.state) || when(b.state).localeCompare(when(a.state)));
     const rows = wanted.slice(0, SHOWN);
     for (const row of rows) row.draw();
+    this.#place(rows);
+    this.#empty.hidden = rows.length > 0;
+    write(this.#empty, all.length ? "No job is in this state, or has these words." : "No jobs yet. A producer's jobs show here as soon as they begin.");
     const more = wanted.length - rows.length;
-    fill(
-      this.#list,
-      rows.map((row) => row.element),
-      !rows.length && h("p", { class: "empty" }, all.length ? "No job is in this state." : "No jobs yet. A producer's jobs show here as soon as they begin."),
-      more > 0 && h("p", { class: "hint" }, `${count(more)} more; search, or choose a state`),
-    );
+    write(this.#more, more > 0 ? `${count(more)} more; search, or choose a state` : "");
+  }
+
+  /** @param {JobRow[]} rows */
+  #place(rows) {
+    const focused = this.#rows.findIndex((row) => row.element.contains(document.activeElement));
+    this.#rows = rows;
+    place(this.#list, rows.map((row) => row.element));
+    if (!this.#reached || !rows.includes(this.#reached)) this.#reach(rows[Math.max(0, Math.min(focused, rows.length - 1))]);
+    // The row that had the focus is gone: the one in its place has it.
+    if (focused >= 0 && !this.#list.contains(document.activeElement)) this.#reached?.focus();
+  }
+
+  /** @param {JobRow | undefined} row */
+  #reach(row) {
+    this.#reached?.reach(false);
+    this.#reached = row;
+    row?.reach(true);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #press(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const last = this.#rows.length - 1;
+    const at = this.#rows.findIndex((row) => row === this.#reached);
+    /** @type {Record<string, number>} */
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + PAGE, PageUp: at - PAGE, Home: 0, End: last };
+    const wanted = to[event.key];
+    if (wanted === undefined) return;
+    event.preventDefault();
+    this.#rows[Math.min(last, Math.max(0, wanted))]?.focus();
   }
 
   /** @param {JobState} state */
   #lets(state) {
-    if (this.#status && statusOf(state) !== this.#status) return false;
+    if (!this.#filters.lets(statusOf(state))) return false;
     return !this.#words || `${state.id} ${state.title ?? ""} ${state.user ?? ""}`.toLowerCase().includes(this.#words);
-  }
-
-  /** @param {JobRow[]} all */
-  #drawFilters(all) {
-    /** @type {Map<string, number>} */
-    const counts = new Map();
-    for (const { state } of all) counts.set(statusOf(state), (counts.get(statusOf(state)) ?? 0) + 1);
-    const choices = Object.keys(STATUSES).filter((status) => counts.has(status) || status === this.#status);
-    fill(
-      this.#filters,
-      ["", ...choices].map((status) =>
-        h(
-          "button",
-          {
-            type: "button",
-            class: "type-filter",
-            "aria-pressed": String(status === this.#status),
-            on: {
-              click: () => {
-                this.#status = status;
-                this.#reorder();
-              },
-            },
-          },
-          status && h("i", { "data-status": status, "aria-hidden": "true" }),
-          status ? STATUSES[status] : "All",
-          h("small", {}, count(status ? (counts.get(status) ?? 0) : all.length)),
-        ),
-      ),
-    );
   }
 
   /** What is shown is only as good as the link that it came over. */

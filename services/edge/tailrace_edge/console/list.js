@@ -1,5 +1,5 @@
 /** A list of which only what can be seen is in the document, however long it is. */
-import { h, perFrame } from "./dom.js";
+import { h, hold, perFrame } from "./dom.js";
 
 const OVERSCAN = 4;
 
@@ -37,6 +37,9 @@ export class VirtualList {
   /** @type {Place<T>[]} */
   #pool = [];
   #version = 0;
+  #held = false;
+  /** Rows gone at the front since the list was drawn. */
+  #dropped = 0;
   #render;
   #onSelect;
   #onFollow;
@@ -81,6 +84,15 @@ export class VirtualList {
       },
       this.#spacer,
     );
+    hold(
+      this.element,
+      ".row",
+      () => (this.#held = true),
+      () => {
+        this.#held = false;
+        this.#draw();
+      },
+    );
     new ResizeObserver(() => this.refresh()).observe(this.element);
   }
 
@@ -92,10 +104,7 @@ export class VirtualList {
    */
   show(rows, dropped = 0) {
     this.#rows = rows;
-    if (dropped && !this.following) {
-      this.element.scrollTop -= dropped * this.#height;
-      this.#top = this.element.scrollTop;
-    }
+    this.#dropped += dropped;
     this.#draw();
   }
 
@@ -133,8 +142,10 @@ export class VirtualList {
 
   #paint() {
     const { element } = this;
-    if (!element.clientHeight) return;
+    if (!element.clientHeight || this.#held) return;
     this.#height ||= Number.parseFloat(getComputedStyle(element).getPropertyValue("--row")) || 28;
+    if (this.#dropped && !this.following) element.scrollTop -= this.#dropped * this.#height;
+    this.#dropped = 0;
     const { length } = this.#rows;
     const tall = `${length * this.#height}px`;
     if (this.#spacer.style.height !== tall) this.#spacer.style.height = tall;

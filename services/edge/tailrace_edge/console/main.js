@@ -70,8 +70,9 @@ const app = {
   },
 };
 const events = new EventsView(app);
+const jobs = new JobsView(app);
 /** @type {View[]} */
-const views = [events, new JobsView(app), new TopicsView(app), new EdgesView(app)];
+const views = [events, jobs, new TopicsView(app), new EdgesView(app)];
 /** @type {View | null} */
 let current = null;
 
@@ -149,4 +150,4 @@ document.addEventListener("keydown", (event) => {
 nameTenant();
 route();
 // For tests, and for the browser's own console.
-Object.assign(window, { tailrace: { session, events } });
+Object.assign(window, { tailrace: { session, events, jobs } });
