@@ -48,8 +48,18 @@ def test_the_page_knows_its_edges_and_has_nothing_inline() -> None:
     assert re.search(r"<style|style=|<script(?! src)| on\w+=", body) is None
 
 
+@pytest.mark.parametrize("path", ["/", "/page.js"])
+def test_before_the_edges_are_up_a_browser_is_told_to_come_again(path: str) -> None:
+    with PageServer() as page:
+        status, headers, _ = get(page.url, path)
+        assert (status, headers["refresh"]) == (503, "1")
+        page.edge_url = EDGE
+        assert get(page.url, path)[0] == 200
+
+
 def test_nothing_else_is_served() -> None:
     with PageServer() as page:
+        page.edge_url = EDGE
         assert get(page.url, "/../demo.py")[0] == 404
 
 

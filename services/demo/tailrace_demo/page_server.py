@@ -22,7 +22,7 @@ class PageServer:
 
     Attributes:
         url: of the page.
-        edge_url: what its browser connects to; set it before the page is opened.
+        edge_url: what its browser connects to; while it is empty, browsers are told to come again in a second.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -79,15 +79,21 @@ class PageServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if not page.edge_url:
+                    # A page without its edges would stay without them: its policy names what it may connect to.
+                    self._answer(503, b"The edges are starting.\n", "text/plain; charset=utf-8", ("refresh", "1"))
+                    return
                 found = page.read(urlsplit(self.path).path)
                 if found is None:
                     self.send_error(404)
                     return
-                body, content_type = found
-                self.send_response(200)
+                self._answer(200, *found, ("content-security-policy", page.policy))
+
+            def _answer(self, status: int, body: bytes, content_type: str, header: tuple[str, str]) -> None:
+                self.send_response(status)
                 self.send_header("content-type", content_type)
                 self.send_header("content-length", str(len(body)))
-                self.send_header("content-security-policy", page.policy)
+                self.send_header(*header)
                 self.send_header("cache-control", "no-store")
                 self.end_headers()
                 self.wfile.write(body)
