@@ -3,6 +3,7 @@ import { fill, h, write } from "./dom.js";
 import { makeFaults } from "./faults.js";
 import { bytes, compact, count, decimal, span } from "./format.js";
 import { pair } from "./links.js";
+import { place } from "./place.js";
 import { makeSparkline } from "./sparkline.js";
 
 /**
@@ -27,7 +28,12 @@ import { makeSparkline } from "./sparkline.js";
  */
 
 const EVERY = 2000;
-const HISTORY = 60;
+/** An answer that comes so many milliseconds after the one before is late. */
+const LATE = 2.5 * EVERY;
+/** Seconds that charts show. */
+const HISTORY = 120;
+/** Milliseconds after which an edge that does not answer is no longer one: another has taken its place. */
+const GONE = 300_000;
 
 export class EdgesView {
   name = "edges";
@@ -100,17 +106,21 @@ export class EdgesView {
       if (!this.#edges.has(edge.name)) this.#edges.set(edge.name, new EdgeCard(edge.name));
       this.#edges.get(edge.name)?.draw(edge);
     }
-    for (const [name, card] of this.#edges) if (!edges.some((edge) => edge.name === name)) card.miss();
+    for (const [name, card] of this.#edges) {
+      if (edges.some((edge) => edge.name === name)) continue;
+      if (performance.now() - card.heardAt > GONE) this.#edges.delete(name);
+      else card.miss();
+    }
     const cards = [...this.#edges.values()];
     fill(
       this.#totals,
       pair("edges", `${edges.filter((edge) => edge.ready).length} of ${cards.length} ready`),
       pair("open streams", count(sum((edge) => edge.connections))),
       pair("deliveries a second", decimal(cards.reduce((total, card) => total + card.rate, 0))),
-      pair("log", `${compact(head - Math.min(...edges.map((edge) => edge.first)) + 1)} events`),
+      pair("oldest", count(Math.min(...edges.map((edge) => edge.first)))),
       pair("head", count(head)),
     );
-    if (this.#cards.childElementCount !== cards.length) fill(this.#cards, cards.map((card) => card.element));
+    place(this.#cards, cards.map((card) => card.element));
     this.#faults?.name([...this.#edges.keys()]);
   }
 
@@ -128,11 +138,19 @@ class EdgeCard {
   element;
   /** Deliveries a second. */
   rate = 0;
+  /** When it last answered. */
+  heardAt = 0;
 
   #badge = h("span", { class: "badge" });
-  #chart = makeSparkline("Deliveries a second in the last two minutes");
+  #chart = makeSparkline({
+    label: "Deliveries a second in the last two minutes",
+    short: "deliveries/s, last 2 min",
+    seconds: HISTORY,
+    every: EVERY / 1000,
+  });
   #facts = h("dl", { class: "facts" });
-  #rates = new Array(HISTORY).fill(0);
+  /** @type {{at: number, value: number}[]} */
+  #rates = [];
   /** @type {{at: number, deliveries: number} | null} */
   #before = null;
 
@@ -156,10 +174,11 @@ class EdgeCard {
     // An edge that was started again counts anew.
     const fresh = before === null || edge.deliveries < before.deliveries;
     this.rate = fresh ? 0 : ((edge.deliveries - before.deliveries) * 1000) / (now - before.at);
+    // Of a longer time than between two answers only the mean is known, which is no point of a chart.
+    if (!fresh && now - before.at < LATE) this.#rates.push({ at: now, value: this.rate });
     this.#before = { at: now, deliveries: edge.deliveries };
-    this.#rates.push(this.rate);
-    this.#rates.shift();
-    this.#chart.draw(this.#rates);
+    this.heardAt = now;
+    this.#drawChart(now);
     this.element.dataset.state = edge.ready ? "ready" : "unready";
     this.#badge.dataset.status = edge.ready ? "complete" : "retrying";
     write(this.#badge, edge.ready ? "Ready" : "Not ready");
@@ -176,13 +195,17 @@ class EdgeCard {
     );
   }
 
+  /** @param {number} now */
+  #drawChart(now) {
+    this.#rates = this.#rates.filter(({ at }) => now - at <= HISTORY * 1000);
+    this.#chart.draw(this.#rates.map(({ at, value }) => ({ ago: (now - at) / 1000, value })));
+  }
+
   /** It does not answer. */
   miss() {
     this.rate = 0;
     this.#before = null;
-    this.#rates.push(0);
-    this.#rates.shift();
-    this.#chart.draw(this.#rates);
+    this.#drawChart(performance.now());
     this.element.dataset.state = "gone";
     this.#badge.dataset.status = "worker_lost";
     write(this.#badge, "No answer");

@@ -8,7 +8,7 @@ import { Feed } from "./feed.js";
 import { VirtualList } from "./list.js";
 import { makePatterns } from "./patterns.js";
 import { openPublisher } from "./publish.js";
-import { Rate } from "./rate.js";
+import { Rate, SECONDS } from "./rate.js";
 import { makeSparkline } from "./sparkline.js";
 import { Store } from "./store.js";
 import { TypeFilter } from "./type-filter.js";
@@ -53,7 +53,7 @@ export class EventsView {
   #told = h("p", { class: "told", role: "status" });
   #numbers = { total: h("dd"), rate: h("dd"), held: h("dd"), cursor: h("dd", { class: "mono" }) };
   #rate = new Rate();
-  #chart = makeSparkline("Events published a second, in the last minute");
+  #chart = makeSparkline({ label: "Events published a second, in the last minute", short: "events/s, last min", seconds: SECONDS, every: 1 });
 
   /** @param {import("./main.js").App} app */
   constructor(app) {
@@ -379,7 +379,7 @@ export class EventsView {
     if (!this.element.isConnected) return;
     const rates = this.#rate.read();
     const recent = rates.slice(-5);
-    this.#chart.draw(rates);
+    this.#chart.draw(rates.map((value, index) => ({ ago: rates.length - 1 - index, value })));
     write(this.#numbers.rate, decimal(recent.reduce((sum, rate) => sum + rate, 0) / recent.length));
     write(this.#numbers.total, compact(total));
     write(this.#numbers.held, held === total ? compact(held) : `newest ${compact(held)}`);

@@ -63,7 +63,7 @@ export function makeFaults(session) {
     element,
     /** @param {string[]} names of the edges there are */
     name(names) {
-      if (edge.childElementCount === names.length + 1) return;
+      if ([...edge.options].slice(1).map((option) => option.value).join() === names.join()) return;
       const chosen = edge.value;
       fill(edge, h("option", { value: "" }, "whichever answers"), names.map((name) => h("option", { value: name }, name)));
       edge.value = chosen;

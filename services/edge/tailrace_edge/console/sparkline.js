@@ -5,10 +5,16 @@ import { decimal } from "./format.js";
 const WIDTH = 240;
 const HEIGHT = 40;
 
+/** @typedef {{ago: number, value: number}} Point `ago` in seconds */
+
 /**
- * @param {string} label what it shows
+ * @param {object} options
+ * @param {string} options.label what it shows, with its unit
+ * @param {string} options.short the same, where there is little room
+ * @param {number} options.seconds that it shows
+ * @param {number} options.every so many seconds there is a point; where none came for longer, nothing is known
  */
-export function makeSparkline(label) {
+export function makeSparkline({ label, short, seconds, every }) {
   const area = svg("path", { class: "area" });
   const line = svg("path", { class: "line" });
   const image = svg(
@@ -17,22 +23,45 @@ export function makeSparkline(label) {
     area,
     line,
   );
-  const top = h("small", { "aria-hidden": "true" });
+  const title = h("small", { "aria-hidden": "true", title: label }, short);
   return {
-    element: h("div", { class: "spark" }, image, top),
-    /** @param {number[]} values the newest one last */
-    draw(values) {
-      const highest = Math.max(1, ...values);
-      const step = WIDTH / Math.max(1, values.length - 1);
-      const points = values.map((value, index) => {
-        const y = HEIGHT - 2 - (value / highest) * (HEIGHT - 6);
-        return `${(index * step).toFixed(1)} ${y.toFixed(1)}`;
-      });
-      line.setAttribute("d", `M${points.join("L")}`);
-      area.setAttribute("d", `M0 ${HEIGHT}L${points.join("L")}L${WIDTH} ${HEIGHT}Z`);
-      const most = Math.max(...values);
-      image.setAttribute("aria-label", `${label}: ${decimal(values.at(-1) ?? 0)} now, ${decimal(most)} at most`);
-      top.textContent = most ? `peak ${decimal(most)}` : "";
+    element: h("div", { class: "spark" }, image, title),
+    /** @param {Point[]} points the newest one last */
+    draw(points) {
+      const shown = points.filter(({ ago }) => ago <= seconds);
+      const most = shown.reduce((high, { value }) => Math.max(high, value), 0);
+      const place = (/** @type {Point} */ { ago, value }) => {
+        const y = HEIGHT - 2 - (value / Math.max(1, most)) * (HEIGHT - 6);
+        return `${((1 - ago / seconds) * WIDTH).toFixed(1)} ${y.toFixed(1)}`;
+      };
+      const runs = split(shown, 2.5 * every).map((run) => run.map(place));
+      line.setAttribute("d", runs.map((run) => `M${run.join("L")}`).join(""));
+      area.setAttribute("d", runs.map((run) => `M${foot(run[0])}L${run.join("L")}L${foot(run.at(-1))}Z`).join(""));
+      const known = shown.at(-1);
+      image.setAttribute("aria-label", known ? `${label}: ${decimal(known.value)} now, ${decimal(most)} at most` : `${label}: not known yet`);
+      title.textContent = known ? `${short}, peak ${decimal(most)}` : short;
     },
   };
+}
+
+/**
+ * @param {Point[]} points
+ * @param {number} gap seconds
+ * @returns {Point[][]}
+ */
+function split(points, gap) {
+  /** @type {Point[][]} */
+  const runs = [];
+  let before = Infinity;
+  for (const point of points) {
+    if (before - point.ago > gap) runs.push([]);
+    runs.at(-1)?.push(point);
+    before = point.ago;
+  }
+  return runs;
+}
+
+/** @param {string | undefined} point */
+function foot(point) {
+  return `${point?.split(" ")[0]} ${HEIGHT}`;
 }
