@@ -72,7 +72,7 @@ async def test_charts_show_what_was_heard_and_nothing_else(edge: EdgeProcess) ->
         assert await line.get_attribute("d") == ""
 
         await cluster.pass_time(2, steps=3)
-        await expect(chart).to_have_text("deliveries/s, last 2 min, peak 10")
+        await expect(chart).to_have_text("deliveries/s, last 2 minpeak 10")
         drawn = await line.get_attribute("d") or ""
         assert (drawn.count("M"), drawn.count("L")) == (1, 2), "three answers after the first one"
 

@@ -130,7 +130,7 @@ async def test_of_many_events_since_a_cut_it_says_how_many_were_compared(edge: E
     await console.end_cut()
 
     await console.wait_count(1_201)
-    await expect(console.page.locator(".events .told")).to_contain_text("The first 1,000 events since")
+    await expect(console.page.locator(".events .told.good")).to_contain_text("The first 1,000 events since")
 
 
 async def test_what_is_read_anew_is_not_counted_twice(edge: EdgeProcess, console: Console) -> None:
@@ -143,6 +143,23 @@ async def test_what_is_read_anew_is_not_counted_twice(edge: EdgeProcess, console
 
     await console.wait_count(60)
     assert await console.count("recent") == 30
+
+
+async def test_of_the_time_before_it_followed_the_chart_shows_nothing(edge: EdgeProcess, console: Console) -> None:
+    await publish_many(edge, 30)
+    await console.open(topic="orders.>", from_="now")
+    await console.wait_link("live")
+    chart = console.page.locator(".strip .spark")
+    line = chart.locator(".line")
+
+    await publish_many(edge, 7)
+    await expect(chart).to_contain_text(re.compile("peak [1-9]"))
+    drawn = await line.get_attribute("d") or ""
+    assert 1 <= len(drawn.split("L")) < 60
+    await console.page.get_by_label("From where").select_option("-1m")
+    await console.page.get_by_role("button", name="Follow").click()
+    await console.wait_count(44)
+    await expect(line).to_have_attribute("d", re.compile(r"^M([^LM]+L){59}[^LM]+$"))
 
 
 async def test_the_address_says_what_is_looked_at(edge: EdgeProcess, console: Console) -> None:
@@ -172,7 +189,7 @@ async def test_pause_reads_nothing_and_loses_nothing(edge: EdgeProcess, console:
     await publish_many(edge, 500)
     # A line about the next stream would show that it had its turn.
     await console.page.keyboard.press("2")
-    await expect(console.page.locator(".jobs")).to_be_visible()
+    await expect(console.page.locator(".jobs-view")).to_be_visible()
     assert await console.count() == 1
 
     await console.page.keyboard.press("p")

@@ -1,7 +1,7 @@
 /** The edges of the cluster, as they tell of themselves, and in development what can be made to go wrong. */
 import { fill, h, write } from "./dom.js";
 import { makeFaults } from "./faults.js";
-import { bytes, compact, count, decimal, span } from "./format.js";
+import { bytes, compact, count, decimal, plural, span } from "./format.js";
 import { pair } from "./links.js";
 import { place } from "./place.js";
 import { makeSparkline } from "./sparkline.js";
@@ -188,7 +188,7 @@ class EdgeCard {
       pair("Deliveries", `${decimal(this.rate)}/s · ${compact(edge.deliveries)}`),
       pair("Sent", bytes(edge.bytes)),
       pair("Head", `${count(edge.head)}${edge.lag ? `, ${count(edge.lag)} behind` : ""}`),
-      pair("Tail", `${compact(edge.tail_events)} events, ${bytes(edge.tail_bytes)}`),
+      pair("Tail", `${plural(edge.tail_events, "event")}, ${bytes(edge.tail_bytes)}`),
       pair("Replays", `${compact(edge.replays["tail"] ?? 0)} memory, ${compact(edge.replays["jetstream"] ?? 0)} broker`),
       pair("Ended", list(edge.closes)),
       pair("Up", span(edge.uptime)),

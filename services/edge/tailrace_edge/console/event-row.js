@@ -1,6 +1,6 @@
 /** A line of the events' list. */
 import { fill, h } from "./dom.js";
-import { timeOfDay, tone } from "./format.js";
+import { shortTime, tone } from "./format.js";
 
 /** Characters of the data that a line may show. */
 const SHOWN = 400;
@@ -13,7 +13,7 @@ export function renderRow(node, row) {
   node.classList.toggle("mark", row.kind === "mark");
   if (row.kind === "mark") {
     node.dataset.tone = row.tone;
-    fill(node, h("time", {}, timeOfDay(row.time)), h("span", { class: "mark-text" }, row.text));
+    fill(node, h("time", {}, shortTime(row.time)), h("span", { class: "mark-text" }, row.text));
     node.title = row.text;
     return;
   }
@@ -21,7 +21,7 @@ export function renderRow(node, row) {
   node.removeAttribute("title");
   fill(
     node,
-    h("time", {}, timeOfDay(row.time)),
+    h("time", {}, shortTime(row.time)),
     h("span", { class: "type", "data-tone": tone(row.type) }, row.type),
     h("span", { class: "topic" }, row.topic),
     h("span", { class: "data" }, row.text.slice(0, SHOWN)),

@@ -3,26 +3,18 @@ import { COMPARED } from "./audit.js";
 import { h, iconButton, say, write } from "./dom.js";
 import { makeDetail } from "./event-detail.js";
 import { renderRow } from "./event-row.js";
-import { compact, count, decimal } from "./format.js";
+import { compact, decimal, plural } from "./format.js";
 import { Feed } from "./feed.js";
 import { VirtualList } from "./list.js";
-import { makePatterns } from "./patterns.js";
 import { openPublisher } from "./publish.js";
 import { Rate, SECONDS } from "./rate.js";
 import { makeSparkline } from "./sparkline.js";
 import { Store } from "./store.js";
+import { SubscribeForm } from "./subscribe.js";
 import { TypeFilter } from "./type-filter.js";
+import { findFault } from "./fault.js";
 import { matches } from "./tailrace.js";
 
-const STARTS = [
-  ["now", "Now"],
-  ["last", "Last of each topic, then live"],
-  ["-1m", "One minute ago"],
-  ["-10m", "Ten minutes ago"],
-  ["-1h", "One hour ago"],
-  ["start", "All that is stored"],
-  ["", "An id or a time …"],
-];
 const AWAY = 3000;
 
 /** @typedef {import("./store.js").Row} Row */
@@ -38,12 +30,9 @@ export class EventsView {
   #feed = null;
   #topics = [">"];
   #from = "now";
-  #patterns;
-  #start;
-  #exact;
+  #form;
   #list;
   #detail;
-  #followButton;
   #pauseButton;
   #cutButton;
   #endButton;
@@ -51,6 +40,8 @@ export class EventsView {
   #topicFilter;
   #types = new TypeFilter(() => this.#filter());
   #told = h("p", { class: "told", role: "status" });
+  #filterTold = h("p", { class: "told warn", role: "status" });
+  #empty = h("p", { class: "empty" });
   #numbers = { total: h("dd"), rate: h("dd"), held: h("dd"), cursor: h("dd", { class: "mono" }) };
   #rate = new Rate();
   #chart = makeSparkline({ label: "Events published a second, in the last minute", short: "events/s, last min", seconds: SECONDS, every: 1 });
@@ -58,21 +49,11 @@ export class EventsView {
   /** @param {import("./main.js").App} app */
   constructor(app) {
     this.#app = app;
-    this.#patterns = makePatterns(app.session, [">"]);
-    this.#exact = h("input", {
-      class: "mono exact",
-      placeholder: "5f2c91ab-1842 or 2026-01-31T12:00:00Z",
-      "aria-label": "Event id or time to begin after",
-      hidden: true,
-      spellcheck: "false",
-      autocomplete: "off",
-    });
-    this.#start = h(
-      "select",
-      { "aria-label": "From where", on: { change: () => this.#chooseStart() } },
-      STARTS.map(([value, words]) => h("option", { value }, words)),
+    this.#form = new SubscribeForm(
+      app.session,
+      (topics, from) => this.follow(topics, from),
+      (text) => this.#tell("bad", text),
     );
-    this.#followButton = h("button", { type: "submit", class: "primary" }, "Follow");
     this.#pauseButton = iconButton("pause", "Pause", () => this.togglePause(), { title: "Pause (p)", class: "tool" });
     this.#cutButton = iconButton("cut", "Cut link", () => this.cut(), {
       title: "Close this tab's connection for 3 seconds, and see it resume (x)",
@@ -122,23 +103,6 @@ export class EventsView {
   }
 
   #arrange() {
-    const form = h(
-      "form",
-      {
-        class: "subscribe",
-        "aria-label": "Subscribe",
-        on: {
-          submit: (/** @type {Event} */ event) => {
-            event.preventDefault();
-            this.follow(this.#patterns.read(), this.#start.value || this.#exact.value.trim());
-          },
-        },
-      },
-      h("span", { class: "field grow" }, h("span", { class: "label" }, "Topics"), this.#patterns.element),
-      h("span", { class: "field" }, h("span", { class: "label" }, "From"), this.#start),
-      this.#exact,
-      this.#followButton,
-    );
     const numbers = h(
       "dl",
       { class: "numbers" },
@@ -159,14 +123,15 @@ export class EventsView {
     return h(
       "section",
       { class: "view events", "aria-label": "Events" },
-      form,
+      this.#form.element,
       h("div", { class: "strip" }, this.#chart.element, numbers, tools),
       filters,
+      this.#filterTold,
       this.#told,
       h(
         "div",
         { class: "split" },
-        h("div", { class: "pane" }, this.#list.element, this.#endButton),
+        h("div", { class: "pane" }, this.#list.element, this.#empty, this.#endButton),
         this.#detail.element,
       ),
     );
@@ -175,11 +140,12 @@ export class EventsView {
   /** @param {URLSearchParams} query */
   show(query) {
     const topics = query.getAll("topic");
-    if (topics.length) this.#patterns.set(topics);
+    if (topics.length) this.#form.setTopics(topics);
     const from = query.get("from");
-    if (from !== null) this.#setStart(from);
-    if (!this.#feed || topics.length) this.follow(this.#patterns.read(), this.#start.value || this.#exact.value);
-    else this.#address();
+    if (from !== null) this.#form.setStart(from);
+    const wanted = !this.#feed || topics.length ? this.#form.read() : null;
+    if (wanted) this.follow(wanted.topics, wanted.from);
+    else if (this.#feed) this.#address();
     this.#list.refresh();
   }
 
@@ -203,13 +169,11 @@ export class EventsView {
    * @param {string} from
    */
   follow(topics, from) {
-    if (!topics.length) return this.#tell("bad", "Add a topic or a pattern; > is every topic.");
-    if (!from) return this.#tell("bad", "Give an event id, or a time like 2026-01-31T12:00:00Z.");
     this.#stop();
-    this.#rate.clear(); // what is read anew is not to count twice
+    this.#rate.clear(from); // what is read anew is not to count twice
     this.#topics = topics;
     this.#from = from;
-    this.#setStart(from);
+    this.#form.setStart(from);
     this.#address();
     this.#tell("", "");
     this.#store.mark("plain", `Following ${topics.join("  ")} from ${from}`);
@@ -281,7 +245,7 @@ export class EventsView {
 
   /** What a test, and the curious, may ask for. */
   get counts() {
-    const recent = this.#rate.read().reduce((sum, rate) => sum + rate, 0);
+    const recent = this.#rate.read().reduce((sum, { value }) => sum + value, 0);
     return { total: this.#store.total, held: this.#store.held, shown: this.#store.shown.length, recent };
   }
 
@@ -296,7 +260,7 @@ export class EventsView {
       const { checked, lost, twice } = comparison;
       row.tone = lost || twice ? "bad" : "good";
       row.text += checked
-        ? `. ${checked >= COMPARED ? "The first " : ""}${count(checked)} event${checked === 1 ? "" : "s"} since, compared with the log: ${lost || "none"} lost, ${twice || "none"} twice`
+        ? `. ${checked >= COMPARED ? "The first " : ""}${plural(checked, "event")} since, compared with the log: ${lost || "none"} lost, ${twice || "none"} twice`
         : ". Nothing came since";
       this.#tell(row.tone, row.text);
     }
@@ -315,27 +279,19 @@ export class EventsView {
 
   #clear() {
     this.#store.clear();
-    this.#rate.clear();
+    this.#rate.clear("now");
     this.#list.select(null);
     this.#update();
   }
 
-  #chooseStart() {
-    this.#exact.hidden = this.#start.value !== "";
-    if (!this.#exact.hidden) this.#exact.focus();
-  }
-
-  /** @param {string} from */
-  #setStart(from) {
-    const known = STARTS.some(([value]) => value === from && value !== "");
-    this.#start.value = known ? from : "";
-    this.#exact.hidden = known;
-    if (!known) this.#exact.value = from;
-  }
-
   #filter() {
     const words = this.#search.value.trim().toLowerCase();
-    const pattern = this.#topicFilter.value.trim();
+    const typed = this.#topicFilter.value.trim();
+    const begun = typed.endsWith(".") ? `${typed}>` : typed; // somebody is still at it
+    const fault = begun && findFault(begun);
+    const pattern = fault ? "" : begun;
+    this.#topicFilter.setAttribute("aria-invalid", String(fault !== ""));
+    write(this.#filterTold, fault && `Not filtered by topic: ${fault}`);
     const types = this.#types;
     this.#store.filter(
       (row) =>
@@ -363,7 +319,22 @@ export class EventsView {
     write(this.#told, text);
   }
 
+  /** Says why there is nothing to see. */
+  #explain() {
+    const { held, passed } = this.#store;
+    const { tenant } = this.#app.session;
+    const why = passed
+      ? ""
+      : held
+        ? `None of the ${plural(held, "event")} matches the search and the filters.`
+        : this.#feed
+          ? `No event yet in the tenant ${tenant} on ${this.#topics.join(", ")}. Publish one (n), or follow from an earlier start.`
+          : "Nothing is followed.";
+    write(this.#empty, why);
+  }
+
   #update() {
+    this.#explain();
     const { dropped } = this.#store;
     this.#store.dropped = 0;
     this.#list.show(this.#store.shown, dropped);
@@ -379,8 +350,8 @@ export class EventsView {
     if (!this.element.isConnected) return;
     const rates = this.#rate.read();
     const recent = rates.slice(-5);
-    this.#chart.draw(rates.map((value, index) => ({ ago: rates.length - 1 - index, value })));
-    write(this.#numbers.rate, decimal(recent.reduce((sum, rate) => sum + rate, 0) / recent.length));
+    this.#chart.draw(rates);
+    write(this.#numbers.rate, recent.length ? decimal(recent.reduce((sum, { value }) => sum + value, 0) / recent.length) : "–");
     write(this.#numbers.total, compact(total));
     write(this.#numbers.held, held === total ? compact(held) : `newest ${compact(held)}`);
     write(this.#numbers.cursor, this.#feed?.cursor ?? "–");

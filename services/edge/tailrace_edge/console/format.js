@@ -5,6 +5,8 @@ import { h } from "./dom.js";
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const brief = new Intl.DateTimeFormat(undefined, { month: "2-digit", day: "2-digit" });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 
 /** @param {number | null | undefined} value */
@@ -22,6 +24,24 @@ export function compact(value) {
   return value == null ? "–" : value < 10_000 ? whole.format(value) : short.format(value);
 }
 
+/**
+ * @param {number} value
+ * @param {string} word for one
+ * @param {string} [more] after the number
+ */
+export function plural(value, word, more = "") {
+  return `${compact(value)}${more} ${word}${value === 1 && !more ? "" : "s"}`;
+}
+
+/**
+ * Never more than there is: what is not done is not 100 %.
+ *
+ * @param {number} percent
+ */
+export function percentText(percent) {
+  return `${percent < 10 ? fine.format(Math.floor(percent * 10 + 1e-9) / 10) : Math.floor(percent)} %`;
+}
+
 /** @param {number} value */
 export function bytes(value) {
   const steps = ["B", "KB", "MB", "GB", "TB"];
@@ -34,12 +54,33 @@ export function bytes(value) {
 }
 
 /**
+ * The time of a day, and the day if that is not today.
+ *
  * @param {string} time RFC 3339
  */
 export function timeOfDay(time) {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return time;
-  return `${clock.format(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  return `${dayOf(date, full)}${clock.format(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+/**
+ * The same in 15 characters.
+ *
+ * @param {string} time RFC 3339
+ */
+export function shortTime(time) {
+  const date = new Date(time);
+  const day = Number.isNaN(date.getTime()) ? "" : dayOf(date, brief);
+  return day ? day + clock.format(date) : timeOfDay(time);
+}
+
+/**
+ * @param {Date} date
+ * @param {Intl.DateTimeFormat} format
+ */
+function dayOf(date, format) {
+  return date.toDateString() === new Date(now()).toDateString() ? "" : `${format.format(date)} `;
 }
 
 /**
@@ -53,6 +94,16 @@ export function span(seconds) {
   if (s < 3600) return `${Math.floor(s / 60)} min${s % 60 && s < 600 ? ` ${s % 60} s` : ""}`;
   if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3600)} h`;
+}
+
+/**
+ * How long something took: more exactly than `span` where it was short.
+ *
+ * @param {number} seconds
+ */
+export function took(seconds) {
+  if (seconds < 1) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
+  return seconds < 10 ? `${fine.format(seconds)} s` : span(seconds);
 }
 
 /** @param {string} time RFC 3339 */

@@ -1,5 +1,6 @@
 /** Bars and gauges of jobs. The element `<tailrace-progress>` is for applications; rows of a list need less. */
 import { h, svg, write } from "./dom.js";
+import { percentText } from "./format.js";
 
 const AROUND = 2 * Math.PI * 52;
 
@@ -49,7 +50,7 @@ export function makeGauge(label) {
       element.dataset.status = status;
       read(element, percent, text);
       value.setAttribute("stroke-dashoffset", String(AROUND * (1 - (percent ?? 25) / 100)));
-      write(number, percent === null ? "–" : `${Math.floor(percent)}%`);
+      write(number, percent === null ? "–" : percentText(percent));
       write(words, said);
     },
   };

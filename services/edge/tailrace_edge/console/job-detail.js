@@ -1,7 +1,7 @@
 /** One job, whole: gauge, steps, warnings, and what may be done with it. */
 import { fill, h, iconButton, say } from "./dom.js";
 import { openDialog } from "./dialogs.js";
-import { ago, count, json, timeOfDay } from "./format.js";
+import { ago, json, plural, timeOfDay } from "./format.js";
 import { makeGauge } from "./gauges.js";
 import { STATUSES, amountOf, describeJob, listSteps, paceOf, percentOf, statusOf } from "./job-row.js";
 import { pair } from "./links.js";
@@ -105,8 +105,8 @@ export class JobDetail {
       ),
       (state.steps?.length ?? 0) > 0 && [h("h3", {}, "Steps"), listSteps(state)],
       warnings.length > 0 && [
-        h("h3", {}, `${count(warned || warnings.length)} warning${(warned || warnings.length) === 1 ? "" : "s"}`),
-        h("ul", { class: "warnings" }, ...warnings.slice(-5).reverse().map((warning) => h("li", {}, h("time", {}, timeOfDay(warning.time)), warning.message))),
+        h("h3", {}, plural(Math.max(warned, warnings.length), "warning") + (warned > warnings.length ? `, the newest ${warnings.length}` : "")),
+        h("ul", { class: "warnings" }, ...warnings.toReversed().map((warning) => h("li", {}, h("time", {}, timeOfDay(warning.time)), warning.message))),
       ],
       state.result !== undefined && state.result !== null && [h("h3", {}, "Result"), json(state.result)],
     );

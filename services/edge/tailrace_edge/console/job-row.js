@@ -1,7 +1,7 @@
 /** One job of the list. */
 import { now } from "./clock.js";
 import { fill, h, write } from "./dom.js";
-import { decimal, span } from "./format.js";
+import { decimal, percentText, span, took } from "./format.js";
 import { makeBar } from "./gauges.js";
 
 /** @typedef {import("./tailrace.js").JobState} JobState */
@@ -48,7 +48,7 @@ export function amountOf({ done = 0, total, failed }) {
 export function paceOf(state) {
   if (statusOf(state) !== "running") {
     const end = state.ended ?? "";
-    return end && state.started ? `took ${span((Date.parse(end) - Date.parse(state.started)) / 1000)}` : "";
+    return end && state.started ? `took ${took((Date.parse(end) - Date.parse(state.started)) / 1000)}` : "";
   }
   const parts = [];
   if (state.rate) parts.push(`${decimal(state.rate)}/s`);
@@ -62,7 +62,7 @@ export function paceOf(state) {
 /** @param {JobState} state */
 export function describeJob(state) {
   const percent = percentOf(state);
-  const known = percent === null ? "" : `, ${Math.floor(percent)} %`;
+  const known = percent === null ? "" : `, ${percentText(percent)}`;
   return `${STATUSES[statusOf(state)] ?? state.status}${known}`;
 }
 
@@ -119,7 +119,7 @@ export class JobRow {
     write(this.#id, state.user ? `${state.id} of ${state.user}` : state.id);
     write(this.#badge, STATUSES[status] ?? status);
     write(this.#word, wordOf(state));
-    write(this.#percent, percent === null ? "" : `${Math.floor(percent)} %`);
+    write(this.#percent, percent === null ? "" : percentText(percent));
     write(this.#amount, amountOf(state));
     write(this.#pace, paceOf(state));
     this.#bar.draw({ percent, status, text: describeJob(state) });
@@ -148,8 +148,10 @@ export function listSteps(state) {
     (state.steps ?? []).map((step) => {
       const percent = step.status === "complete" ? 100 : (step.percent ?? null);
       const bar = makeBar(step.name);
-      bar.draw({ percent, status: step.status, text: percent === null ? step.status : `${Math.floor(percent)} %` });
-      return h("li", { "data-status": step.status }, h("span", {}, step.name), bar.element);
+      const word = STATUSES[step.status] ?? step.status;
+      const text = percent === null || step.status === "complete" ? word : `${word}, ${percentText(percent)}`;
+      bar.draw({ percent, status: step.status, text });
+      return h("li", { "data-status": step.status }, h("span", {}, step.name), bar.element, h("small", {}, text));
     }),
   );
 }

@@ -215,7 +215,7 @@ export class JobsView {
     for (const row of rows) row.draw();
     this.#place(rows);
     this.#empty.hidden = rows.length > 0;
-    write(this.#empty, all.length ? "No job is in this state, or has these words." : "No jobs yet. A producer's jobs show here as soon as they begin.");
+    write(this.#empty, all.length ? "No job is in this state, or has these words." : `No jobs yet in the tenant ${this.#app.session.tenant}. A producer's jobs show here as soon as they begin.`);
     const more = wanted.length - rows.length;
     write(this.#more, more > 0 ? `${count(more)} more; search, or choose a state` : "");
   }

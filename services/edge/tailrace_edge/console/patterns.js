@@ -1,6 +1,7 @@
 /** Topics and patterns to type, with completions from the log (ARIA's combobox with a list). */
 import { fill, h, icon } from "./dom.js";
-import { count } from "./format.js";
+import { findFault } from "./fault.js";
+import { plural } from "./format.js";
 
 const SHOWN = 8;
 const KEPT_FOR = 10_000;
@@ -107,9 +108,10 @@ function covers(text, topic) {
  * @param {string} options.label
  * @param {string} options.placeholder
  * @param {boolean} [options.eager] whether it offers something before anything is typed
+ * @param {boolean} [options.submits] whether Enter, while nothing is chosen, is the form's
  * @param {(text: string) => void} options.onTake
  */
-export function makeCombobox({ session, id, label, placeholder, eager = false, onTake }) {
+export function makeCombobox({ session, id, label, placeholder, eager = false, submits = false, onTake }) {
   let active = -1;
   let asked = 0;
   /** @type {{pattern: string, topics: number}[]} */
@@ -165,7 +167,7 @@ export function makeCombobox({ session, id, label, placeholder, eager = false, o
             },
           },
           h("span", { class: "mono" }, pattern),
-          h("small", {}, pattern.endsWith(">") ? `${count(topics)}${cut ? "+" : ""} topic${topics === 1 ? "" : "s"}` : "topic"),
+          h("small", {}, pattern.endsWith(">") ? plural(topics, "topic", cut ? "+" : "") : "topic"),
         ),
       ),
     );
@@ -191,7 +193,8 @@ export function makeCombobox({ session, id, label, placeholder, eager = false, o
       const step = event.key === "ArrowDown" ? 1 : -1;
       active = active < 0 && step < 0 ? options.length - 1 : (active + step + options.length) % options.length;
       draw();
-    } else if (event.key === "Enter") {
+    } else if (event.key === "Enter" && submits && active < 0) close();
+    else if (event.key === "Enter") {
       event.preventDefault();
       const chosen = options[active]?.pattern ?? input.value.trim();
       if (chosen) take(chosen);
@@ -209,8 +212,9 @@ export function makeCombobox({ session, id, label, placeholder, eager = false, o
  *
  * @param {import("./session.js").Session} session
  * @param {string[]} initial
+ * @param {(text: string) => void} onFault tells why something is none
  */
-export function makePatterns(session, initial) {
+export function makePatterns(session, initial, onFault) {
   const patterns = new Set(initial);
   const chips = h("ul", { class: "chips", "aria-label": "Topics and patterns" });
   const { input, element: combobox } = makeCombobox({
@@ -222,8 +226,16 @@ export function makePatterns(session, initial) {
     onTake: add,
   });
 
+  input.addEventListener("input", () => input.removeAttribute("aria-invalid"));
+
   /** @param {string} text */
   function add(text) {
+    const fault = findFault(text);
+    if (fault) {
+      input.setAttribute("aria-invalid", "true");
+      onFault(fault);
+      return;
+    }
     patterns.add(text);
     input.value = "";
     draw();
@@ -262,10 +274,10 @@ export function makePatterns(session, initial) {
   return {
     element: h("div", { class: "patterns" }, chips, combobox),
     input,
-    /** Returns all patterns, the one that is still in the field included. */
+    /** Returns all patterns, the one that is still in the field included; null if that is none. */
     read() {
       if (input.value.trim()) add(input.value.trim());
-      return [...patterns];
+      return input.value.trim() ? null : [...patterns];
     },
     /** @param {string[]} wanted */
     set(wanted) {

@@ -17,6 +17,7 @@ export function openPublisher(session, topic) {
     id: "publish-topic",
     label: "Topic",
     placeholder: "orders.17",
+    submits: true,
     onTake: (text) => {
       input.value = text.replace(/\.?>$/, ".");
     },

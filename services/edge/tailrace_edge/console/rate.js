@@ -6,6 +6,9 @@ export const SECONDS = 60;
 export class Rate {
   /** By second. @type {Map<number, number>} */
   #counts = new Map();
+  /** Seconds before the clearing from which on all is known; undefined for from the first event on. @type {number | undefined} */
+  #span;
+  #clearedAt = 0;
   /** How far the browser's clock is before that of the producers, the way here included: the least that was seen. */
   #ahead = Infinity;
 
@@ -19,18 +22,41 @@ export class Rate {
     if (this.#counts.size > 4 * SECONDS) this.#trim();
   }
 
-  clear() {
+  /**
+   * Begins anew.
+   *
+   * @param {string} from where the reading does
+   */
+  clear(from) {
     this.#counts.clear();
+    this.#clearedAt = Date.now();
+    const [, number, unit = ""] = /^-(\d+)([smhd])$/.exec(from) ?? [];
+    const length = { s: 1, m: 60, h: 3600, d: 86_400 }[unit] ?? 0;
+    this.#span = from === "now" || from === "last" ? 0 : number === undefined ? undefined : Number(number) * length;
   }
 
-  /** Returns the counts of the last seconds that are over, the newest one last. */
+  /**
+   * Returns the counts of the last seconds that are over and of which all is known, the newest one last.
+   *
+   * @returns {import("./sparkline.js").Point[]}
+   */
   read() {
     const now = this.#now();
-    return Array.from({ length: SECONDS }, (_, index) => this.#counts.get(now - SECONDS + index) ?? 0);
+    const since =
+      this.#span === undefined
+        ? Math.min(...this.#counts.keys())
+        : Math.floor((this.#clearedAt - this.#offset()) / 1000) - this.#span;
+    return Array.from({ length: SECONDS }, (_, index) => now - SECONDS + index)
+      .filter((second) => second >= since)
+      .map((second) => ({ ago: now - 1 - second, value: this.#counts.get(second) ?? 0 }));
   }
 
   #now() {
-    return Math.floor((Date.now() - (Number.isFinite(this.#ahead) ? this.#ahead : 0)) / 1000);
+    return Math.floor((Date.now() - this.#offset()) / 1000);
+  }
+
+  #offset() {
+    return Number.isFinite(this.#ahead) ? this.#ahead : 0;
   }
 
   #trim() {

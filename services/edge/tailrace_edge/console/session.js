@@ -3,6 +3,7 @@ import { setClock } from "./clock.js";
 import { createClient } from "./tailrace.js";
 
 const KEPT = "tailrace console";
+const TENANT_KEPT = "tailrace console tenant";
 
 export class Session extends EventTarget {
   /** Where the edges are: the page's own address, whatever path a proxy puts before it. */
@@ -19,7 +20,9 @@ export class Session extends EventTarget {
   constructor() {
     super();
     const kept = readKept();
-    this.tenant = readTenant() ?? kept.tenant ?? this.tenant;
+    // A new tab opens on the tenant that was used last.
+    this.tenant = readTenant() ?? kept.tenant ?? localStorage.getItem(TENANT_KEPT) ?? this.tenant;
+    localStorage.setItem(TENANT_KEPT, this.tenant);
     this.#token = kept.token ?? "";
     this.remembered = Boolean(this.#token);
     this.client = this.#makeClient();
@@ -63,6 +66,7 @@ export class Session extends EventTarget {
     this.client.dispose();
     this.client = client;
     this.remembered = remember && token !== "";
+    localStorage.setItem(TENANT_KEPT, tenant);
     sessionStorage.setItem(KEPT, JSON.stringify(this.remembered ? { tenant, token } : { tenant }));
     this.dispatchEvent(new Event("change"));
   }
@@ -107,5 +111,6 @@ function readKept() {
 
 /** The tenant may stand in the address, so that a view can be passed on; a token never does. */
 function readTenant() {
-  return new URLSearchParams(location.hash.split("?")[1] ?? "").get("tenant");
+  const tenant = new URLSearchParams(location.hash.split("?")[1] ?? "").get("tenant");
+  return tenant !== null && /^[a-z0-9][a-z0-9_-]{0,62}$/.test(tenant) ? tenant : null;
 }

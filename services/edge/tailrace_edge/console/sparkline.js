@@ -1,5 +1,5 @@
 /** Small charts of what happened in the last moments. */
-import { h, svg } from "./dom.js";
+import { h, svg, write } from "./dom.js";
 import { decimal } from "./format.js";
 
 const WIDTH = 240;
@@ -23,7 +23,8 @@ export function makeSparkline({ label, short, seconds, every }) {
     area,
     line,
   );
-  const title = h("small", { "aria-hidden": "true", title: label }, short);
+  const peak = h("span");
+  const title = h("small", { "aria-hidden": "true", title: label }, h("span", { class: "what" }, short), peak);
   return {
     element: h("div", { class: "spark" }, image, title),
     /** @param {Point[]} points the newest one last */
@@ -39,7 +40,7 @@ export function makeSparkline({ label, short, seconds, every }) {
       area.setAttribute("d", runs.map((run) => `M${foot(run[0])}L${run.join("L")}L${foot(run.at(-1))}Z`).join(""));
       const known = shown.at(-1);
       image.setAttribute("aria-label", known ? `${label}: ${decimal(known.value)} now, ${decimal(most)} at most` : `${label}: not known yet`);
-      title.textContent = known ? `${short}, peak ${decimal(most)}` : short;
+      write(peak, known ? `peak ${decimal(most)}` : "");
     },
   };
 }

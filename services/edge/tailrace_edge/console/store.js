@@ -67,6 +67,8 @@ export class Store {
   held = 0;
   /** By type. @type {Map<string, number>} */
   types = new Map();
+  /** Of `held`, those that the filter lets through. */
+  passed = 0;
   /** Rows that the filter lets through. @type {Deque<Row>} */
   shown = new Deque();
   /** Of `shown`, dropped since somebody looked. */
@@ -104,15 +106,23 @@ export class Store {
   filter(lets) {
     this.#lets = lets;
     this.shown.clear();
-    this.dropped = 0;
-    for (const row of this.#rows) if (row.kind === "mark" || lets(row)) this.shown.push(row);
+    this.dropped = this.passed = 0;
+    for (const row of this.#rows) this.#show(row);
   }
 
   clear() {
     this.#rows.clear();
     this.shown.clear();
     this.types.clear();
-    this.#characters = this.total = this.held = this.dropped = 0;
+    this.#characters = this.total = this.held = this.passed = this.dropped = 0;
+  }
+
+  /** @param {Row} row */
+  #show(row) {
+    const event = row.kind === "event";
+    if (event && !this.#lets(row)) return;
+    this.shown.push(row);
+    if (event) this.passed++;
   }
 
   /** @param {Row} row */
@@ -120,7 +130,7 @@ export class Store {
     this.#rows.push(row);
     this.#characters += row.text.length;
     if (row.kind === "event") this.held++;
-    if (row.kind === "mark" || this.#lets(row)) this.shown.push(row);
+    this.#show(row);
     while (this.#rows.length > MAX_ROWS || (this.#characters > MAX_CHARACTERS && this.#rows.length > 1)) {
       const oldest = /** @type {Row} */ (this.#rows.shift());
       this.#characters -= oldest.text.length;
@@ -128,6 +138,7 @@ export class Store {
       if (this.shown.at(0) === oldest) {
         this.shown.shift();
         this.dropped++;
+        if (oldest.kind === "event") this.passed--;
       }
     }
   }

@@ -3,7 +3,7 @@ import { fill, h, iconButton, perFrame, write } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 import { makeDetail } from "./event-detail.js";
 import { Feed } from "./feed.js";
-import { ago, count, tone } from "./format.js";
+import { ago, count, plural, tone } from "./format.js";
 import { VirtualList } from "./list.js";
 
 /** @typedef {import("./store.js").EventRow} EventRow */
@@ -30,6 +30,7 @@ export class TopicsView {
   #search;
   #told = h("p", { class: "told", role: "status" });
   #count = h("span", { class: "hint" });
+  #empty = h("p", { class: "empty" });
   #draw = perFrame(() => this.#paint());
 
   /** @param {import("./main.js").App} app */
@@ -68,9 +69,10 @@ export class TopicsView {
       { class: "view topics-view", "aria-label": "Topics" },
       h("div", { class: "filters", role: "search" }, this.#search, this.#count),
       this.#told,
-      h("div", { class: "split" }, h("div", { class: "pane" }, this.#list.element), this.#detail.element),
+      h("div", { class: "split" }, h("div", { class: "pane" }, this.#list.element, this.#empty), this.#detail.element),
     );
     setInterval(() => this.element.isConnected && this.#list.refresh(), 5000); // ages grow
+    setInterval(() => this.#explain(), 1000);
   }
 
   show() {
@@ -132,6 +134,13 @@ export class TopicsView {
     this.#draw();
   }
 
+  /** Says why there is nothing to see, once it is known that there is nothing. */
+  #explain() {
+    if (this.#shown.length || this.#feed?.link.state !== "live") return;
+    const none = `No topics yet in the tenant ${this.#app.session.tenant}. One is here as soon as something is published to it.`;
+    write(this.#empty, this.#topics.size ? "No topic has these words." : none);
+  }
+
   #resort() {
     this.#sorted = false;
     this.#draw();
@@ -144,8 +153,9 @@ export class TopicsView {
       this.#shown.sort((a, b) => (a.topic < b.topic ? -1 : 1));
       this.#sorted = true;
       const all = this.#topics.size;
-      write(this.#count, words ? `${count(this.#shown.length)} of ${count(all)} topics` : `${count(all)} topics`);
+      write(this.#count, words ? `${count(this.#shown.length)} of ${plural(all, "topic")}` : plural(all, "topic"));
     }
+    if (this.#shown.length) write(this.#empty, "");
     this.#list.show(this.#shown);
     this.#list.refresh();
   }
