@@ -176,6 +176,10 @@ async def test_the_address_says_what_is_looked_at(edge: EdgeProcess, console: Co
     await console.page.reload()
 
     await console.wait_count(2)
+    await publish(edge, ("notes.1", 1), tenant="other")
+    await console.evaluate("location.hash = '#/events?tenant=other&from=start&topic=notes.>'")
+    await console.wait_count(1)
+    await expect(console.page.locator("#tenant")).to_have_text("other")
 
 
 async def test_pause_reads_nothing_and_loses_nothing(edge: EdgeProcess, console: Console) -> None:

@@ -5,7 +5,7 @@ import { EdgesView } from "./edges-view.js";
 import { EventsView } from "./events-view.js";
 import { JobsView } from "./jobs-view.js";
 import { Links } from "./links.js";
-import { Session } from "./session.js";
+import { Session, readTenant } from "./session.js";
 import { makeTheme } from "./theme.js";
 import { TopicsView } from "./topics-view.js";
 
@@ -84,6 +84,9 @@ fill(find("help"), icon("help"));
 
 function route() {
   const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  const tenant = readTenant();
+  // Somebody put another address into this tab; what follows the change comes here again.
+  if (tenant !== null && tenant !== session.tenant) return session.change({ tenant, token: session.readToken(), remember: session.remembered });
   const view = views.find((each) => each.name === path) ?? events;
   if (current && current !== view) current.hide();
   anchors.forEach((anchor, index) => {
@@ -107,7 +110,7 @@ function nameTenant() {
 session.addEventListener("change", () => {
   nameTenant();
   for (const view of views) view.reset();
-  if (location.hash.includes("?")) history.replaceState(null, "", location.hash.split("?")[0]);
+  if (readTenant() !== session.tenant) history.replaceState(null, "", location.hash.split("?")[0]);
   route();
 });
 links.onUnauthorized = (why) => openSignIn(session, why);

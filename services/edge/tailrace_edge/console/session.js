@@ -110,7 +110,7 @@ function readKept() {
 }
 
 /** The tenant may stand in the address, so that a view can be passed on; a token never does. */
-function readTenant() {
+export function readTenant() {
   const tenant = new URLSearchParams(location.hash.split("?")[1] ?? "").get("tenant");
   return tenant !== null && /^[a-z0-9][a-z0-9_-]{0,62}$/.test(tenant) ? tenant : null;
 }
