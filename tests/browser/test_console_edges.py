@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from browser.console import Console, open_console
+from browser.test_console_access import check
 from playwright.async_api import Route, expect
 from support.edge import EdgeProcess
 
@@ -59,6 +60,22 @@ async def test_edges_that_are_gone_for_long_leave(edge: EdgeProcess) -> None:
 
         await expect(gone).to_have_count(0)
         await expect(console.page.locator(".totals")).to_contain_text("2 of 2 ready")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_in_an_edge_without_answer(edge: EdgeProcess, scheme: str) -> None:
+    async with open_console(edge, color_scheme=scheme) as console:
+        names = ["a", "b"]
+
+        async def answer(route: Route) -> None:
+            await route.fulfill(json={"edges": [make_stats(name, 1) for name in names]})
+
+        await console.page.route("**/v1/stats*", answer)
+        await console.open("edges")
+        await expect(console.page.get_by_role("article", name="Edge b")).to_contain_text("Ready")
+        names.remove("b")
+        await expect(console.page.get_by_role("article", name="Edge b")).to_contain_text("No answer")
+        await check(console)
 
 
 async def test_charts_show_what_was_heard_and_nothing_else(edge: EdgeProcess) -> None:
