@@ -80,7 +80,7 @@ async def test_axe_finds_nothing_serious_in_dialogs(edge: EdgeProcess, key: str)
         await check(console)
 
 
-@pytest.mark.parametrize("width", [360, 390, 900, 1440])
+@pytest.mark.parametrize("width", [360, 390, 645, 700, 900, 1440])
 async def test_nothing_is_wider_than_the_screen(edge: EdgeProcess, width: int) -> None:
     async with open_console(edge, viewport={"width": width, "height": 800}) as console:
         for view in VIEWS:
@@ -89,10 +89,13 @@ async def test_nothing_is_wider_than_the_screen(edge: EdgeProcess, width: int) -
             assert wide == [width, width], view
             panes = "[...document.querySelectorAll('.pane')].map(pane => pane.scrollWidth - pane.clientWidth)"
             assert set(await console.evaluate(panes)) <= {0}, view
+            # However long the tenant's name is, and whatever there is to say about the link.
+            await console.evaluate("document.querySelector('#tenant span').textContent = 'a-tenant-'.repeat(7)")
             for button in await console.page.locator("header.frame button:visible, nav a:visible").all():
                 box = await button.bounding_box()
                 assert box is not None
                 assert 0 <= box["x"] <= box["x"] + box["width"] <= width, (view, box)
+                assert await button.evaluate("button => button.scrollWidth - button.clientWidth") <= 1, (view, box)
 
 
 @pytest.mark.parametrize("size", [(844, 390), (720, 450), (390, 560)])
