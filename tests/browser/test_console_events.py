@@ -266,6 +266,21 @@ async def test_topics_beyond_the_first_thousands_are_completed_too(edge: EdgePro
     assert all("names=true" in url for url in asked), "whole events are not loaded"
 
 
+async def test_topics_are_completed_for_who_may_not_see_all(edge: EdgeProcess) -> None:
+    async with open_console(edge) as console:
+        await publish(edge, ("orders.1", 1))
+        await console.page.route(re.compile(r"/topics\?match=%3E&"), lambda route: route.fulfill(status=403, json={}))
+        await console.open(topic="none", from_="now")
+        field = console.page.get_by_role("combobox", name="Add a topic or pattern")
+        async with console.page.expect_response(re.compile(r"/topics\?match=%3E&")):
+            await field.click()
+
+        await field.press_sequentially("orders.")
+
+        options = console.page.get_by_role("listbox", name="Topics in the log").get_by_role("option")
+        await expect(options).to_have_text(["orders.1topic"])
+
+
 async def test_it_resumes_after_any_event(edge: EdgeProcess, console: Console) -> None:
     await publish_many(edge, 5)
     await console.open(topic="orders.>", from_="start")

@@ -34,7 +34,8 @@ async function findTopics(session, text) {
   const key = `${session.tenant} ${base}`;
   const kept = looked.get(key);
   if (kept && Date.now() - kept.at < KEPT_FOR) return kept.known;
-  const known = readNames(session, `${base}>`).catch(() => ({ topics: [], cut: false })); // then without completions
+  // Without the right to all topics, or an edge, there are no completions; further below there may be some.
+  const known = readNames(session, `${base}>`).catch(() => ({ topics: [], cut: true }));
   looked.set(key, { at: Date.now(), known });
   return known;
 }
@@ -50,8 +51,8 @@ async function readNames(session, match) {
   /** @type {string | null} */
   let next = null;
   for (let page = 0; page < PAGES; page++) {
-    /** @type {[string, string][]} */
-    const query = [["match", match], ["names", "true"], ["limit", String(PAGE)], ...(next === null ? [] : /** @type {[string, string][]} */ ([["page", next]]))];
+    const query = /** @type {[string, string][]} */ ([["match", match], ["names", "true"], ["limit", String(PAGE)]]);
+    if (next !== null) query.push(["page", next]);
     /** @type {{topics: string[], next: string | null}} */
     const answer = await session.call("topics", { query });
     topics.push(...answer.topics);
