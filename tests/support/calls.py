@@ -1,5 +1,6 @@
 """Calls to an edge, as a service without a library makes them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -59,3 +60,16 @@ async def wait_empty(edge: EdgeProcess) -> None:
 def data_of(event: Any) -> Any:
     """Return the data of an event as a stream's decoder gives it."""
     return msgspec.json.decode(event.data)["data"]
+
+
+def ids_of(events: Sequence[dict[str, Any]]) -> list[str]:
+    return [event["id"] for event in events]
+
+
+async def read_pages(edge: EdgeProcess, path: str, **query: Any) -> list[dict[str, Any]]:
+    """Return all pages of a list."""
+    pages = [await read(edge, path, **query)]
+    while (following := pages[-1]["next"]) is not None:
+        name = "from_" if path.endswith("history") else "page"
+        pages.append(await read(edge, path, **(query | {name: following})))
+    return pages
