@@ -182,10 +182,11 @@ async def test_what_comes_while_the_disk_takes_the_rest_is_not_forgotten(
 
     def prepare_and_linger(file: OutboxFile) -> Change:
         change = prepare(file)
-        # Who holds the lock is left alone by the thread, however long it lingers.
-        written = threading.Thread(target=outbox._write)
-        written.start()
-        written.join(0.2)
+        # The disk's thread leaves alone who holds the lock, however long it lingers.
+        taken = threading.Event()
+        outbox._tasks.put(outbox._write)
+        outbox._tasks.put(taken.set)
+        taken.wait(0.2)
         return change
 
     monkeypatch.setattr(outbox, "_prepare", prepare_and_linger)
