@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import nats
+import structlog
 import uvloop
 from nats.aio.msg import Msg
 from tailrace_producer import Producer, Settings, SyncProducer
@@ -245,6 +246,8 @@ def main() -> None:
     """Measure one way."""
     url, name, count, size = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     work = next(way.work for way in WAYS if way.name == name)
+    # Standard output is for the figures alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     print("ready", flush=True)
     sys.stdin.readline()
     wall, cpu = time.perf_counter(), time.process_time()
