@@ -92,24 +92,28 @@ export class Connection implements Reader {
     const edges = this.#edges;
     this.#revive("closed");
     try {
-      while (await this.#isDue()) {
+      for (;;) {
+        const { state } = this.link;
+        if (state === "closed") return;
+        const left = this.#frozen || state === "unauthorized" ? Infinity : this.#due - performance.now();
+        if (left > 0) {
+          await this.#pause.wait(left);
+          continue; // much may have happened meanwhile
+        }
         const { signal } = (this.#controller = new AbortController());
         const number = this.#number++;
         this.#patience = edges.timeout;
-        this.#openedAt = this.#heardAt;
         try {
-          const asked = () => this.#watch();
-          const { cursor } = this;
           const answer = await until(
             signal,
-            transport({ edges, number, query, cursor, reason: this.#reason, signal, asked }),
+            transport({ edges, number, query, cursor: this.cursor, reason: this.#reason, signal, asked: () => this.#watch() }),
           );
           if (answer.status !== 200) throw readProblem(answer, await until(signal, answer.text()));
           // It may never end, whatever it is.
           const type = answer.headers.get("content-type") ?? "";
           if (!/^text\/event-stream *(;|$)/i.test(type)) throw new TailraceError("no-stream", type, 200);
           edges.first = number;
-          this.#decoder = Object.assign(new SseDecoder(), { retry: this.#decoder.retry });
+          this.#decoder = new SseDecoder(this.#decoder.retry);
           this.#openedAt = this.#heardAt = Date.now();
           const reader = answer.body!.getReader();
           while (!signal.aborted) {
@@ -170,17 +174,6 @@ export class Connection implements Reader {
     this.#change({ state: "connecting" });
   }
 
-  /** Resolves when the next attempt is to be made, to whether there is one. */
-  async #isDue(): Promise<boolean> {
-    for (;;) {
-      const { state } = this.link;
-      if (state === "closed") return false;
-      const left = this.#frozen || state === "unauthorized" ? Infinity : this.#due - performance.now();
-      if (left <= 0) return true;
-      await this.#pause.wait(left);
-    }
-  }
-
   /** Gives the connection up if nothing comes for so long. */
   #watch(patience = this.#patience, grace = false): void {
     const since = Date.now();
@@ -213,8 +206,8 @@ export class Connection implements Reader {
    * `silent`. Throws what another attempt does not mend.
    */
   #lose(error: unknown, silent = false): void {
-    const { code, status = 0, retryAfter, message = `${error}` } = Object(error) as Partial<TailraceError>;
-    if (this.#heardAt - this.#openedAt >= HEALTHY_AFTER) this.#makeHeadway();
+    const { message = `${error}` } = Object(error) as Partial<Error>;
+    const { code, status = 0, retryAfter } = (error instanceof TailraceError ? error : {}) as Partial<TailraceError>;
     if (status === 204) this.#leave("closed", "finished");
     else if (status === 401 && this.#edges.getToken && this.#reason !== "unauthorized") this.#reason = "unauthorized";
     else if (status === 401 || code === "unauthorized") this.#leave("unauthorized", message);
@@ -253,12 +246,13 @@ export class Connection implements Reader {
 
   *#receive(chunk: Uint8Array, signal: AbortSignal): Generator<Item, void, void> {
     this.#heardAt = Date.now();
+    if (this.#heardAt - this.#openedAt >= HEALTHY_AFTER) this.#makeHeadway();
     if (this.#doubted) this.#change({ state: "live" });
     try {
       for (const sse of this.#decoder.feed(chunk)) {
+        if (signal.aborted) return;
         const item = this.#take(sse);
         if (item) yield item;
-        if (signal.aborted) return;
       }
     } catch (error) {
       this.#fail(error);
@@ -269,7 +263,7 @@ export class Connection implements Reader {
     const isControl = event === CONTROL_TYPE;
     const fields = parseObject<TailraceEvent & Control>(data);
     if (!(isControl ? !id || isId(id) : isId(id) && fields.topic)) {
-      throw new TailraceError("malformed", `what came as ${id} is no event`);
+      throw new TailraceError("malformed", `no event: ${id}`);
     }
     if (isControl) return this.#obey(fields, id);
     if (isPast(this.cursor, id)) return;

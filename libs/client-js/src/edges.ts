@@ -61,16 +61,12 @@ export class Edges {
   first = 0;
   #fetch: typeof fetch | undefined;
 
-  constructor({ url = "", tenant, getToken, credentials, timeout = 10_000, ...options }: EdgeOptions) {
+  constructor({ url = "", tenant, timeout = 10_000, fetch, ...options }: EdgeOptions) {
     this.urls = [url].flat().map((each) => each.replace(/\/+$/, ""));
-    if (/[?#@]/.test(this.urls.join())) throw new TailraceError("invalid", "url: without user, query and fragment");
+    if (/[?#@]/.test(this.urls.join())) throw new TailraceError("invalid", "url: user, query or fragment");
     if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(tenant)) throw new TailraceError("invalid", `tenant: ${tenant}`);
-    this.tenant = tenant;
-    this.timeout = timeout;
-    this.credentials = credentials;
-    this.backoff = options.backoff;
-    this.getToken = getToken;
-    this.#fetch = options.fetch;
+    Object.assign(this, { tenant, timeout, ...options });
+    this.#fetch = fetch;
   }
 
   format({ number, path, query }: Pick<EdgeRequest, "number" | "path" | "query">): string {
@@ -80,20 +76,25 @@ export class Edges {
 
   /** Rejects with the code `unauthorized` where nobody is signed in. */
   async fetch({ number, path, query, reason, asked, ...request }: EdgeRequest): Promise<Response> {
-    let authorization: string | undefined;
+    const headers = { ...request.headers };
     if (this.getToken) {
-      const token = await Promise.resolve(this.getToken({ reason })).catch((error) => {
-        if (error?.name !== "InteractionRequiredAuthError") throw error;
-      });
+      let token: string | null | undefined;
+      try {
+        token = await this.getToken({ reason });
+      } catch (error) {
+        if ((error as Error | null)?.name !== "InteractionRequiredAuthError") throw error;
+      }
       request.signal.throwIfAborted();
       if (token == null) throw new TailraceError("unauthorized", "nobody is signed in");
-      authorization = `Bearer ${token}`;
+      // What fetch says of such a header tells the token.
+      if (!/^[!-~]+$/.test(token)) throw new TailraceError("invalid", "token: not printable");
+      headers["authorization"] = `Bearer ${token}`;
     }
     asked?.();
     const send = this.#fetch ?? fetch; // a method of nothing: browsers refuse any other
     return send(this.format({ number, path, query }), {
       ...request,
-      headers: { ...request.headers, ...(authorization && { authorization }) },
+      headers,
       cache: "no-store",
       credentials: this.credentials as RequestCredentials, // fetch has the same default
     });

@@ -92,7 +92,7 @@ export interface JobEvents<Result = unknown> {
 
 /** Whether a state is the last one. */
 export function isTerminal(state: JobState | undefined): boolean {
-  return ["complete", "failed", "cancelled"].includes(state?.status ?? "");
+  return ["complete", "failed", "cancelled"].includes(state?.status as JobStatus);
 }
 
 /** Returns any text as one token of a topic. */

@@ -8,6 +8,7 @@ export function onAbort(signal: AbortSignal | undefined, act: (reason: unknown) 
 /** Settles as `work` does, or rejects when the signal is aborted, to which not everything listens. One at a time. */
 export function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
     signal.onabort = reject;
     work.then(resolve, reject);
   });

@@ -19,7 +19,7 @@ export class SseDecoder {
   /** The id that a reconnect sends: it counts only once its event is whole. */
   lastEventId = "";
   /** Milliseconds to wait before reconnecting, where the stream said so. */
-  retry: number | undefined;
+  declare retry: number | undefined;
 
   // Node's own stripping takes two byte order marks where the first is cut; one is to go, the others are content.
   #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -29,6 +29,11 @@ export class SseDecoder {
   #id = "";
   #event = "";
   #data = "";
+
+  /** @param retry what the stream before said. */
+  constructor(retry?: number) {
+    this.retry = retry;
+  }
 
   /** Yields the events that a chunk completes. What the stream's end cuts off is never dispatched. */
   *feed(chunk: Uint8Array): Generator<SseEvent, void, void> {

@@ -51,10 +51,8 @@ export class Stream<T = unknown> extends Emitter<{ link: Link }> implements Asyn
     reader.save = () => {
       if (key && reader.cursor) globalThis.sessionStorage?.setItem(key, reader.cursor);
     };
-    reader.onLink = (link) => {
-      reader.save?.();
-      this.emit("link", link);
-    };
+    reader.onLink = (link) => this.emit("link", link);
+    this.on("link", reader.save);
   }
 
   /** The id to keep, and to pass as `from` to go on from here: behind the last item the loop has got. */

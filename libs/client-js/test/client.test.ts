@@ -48,9 +48,17 @@ test("after one refresh the link is unauthorized, until somebody signs in", asyn
   assert.deepEqual(reasons, ["connect", "unauthorized", "connect", "unauthorized", "connect"]);
 });
 
+const interaction = Object.assign(new Error(), { name: "InteractionRequiredAuthError" });
+
 for (const [name, getToken] of [
   ["no token", () => null],
-  ["an interaction that is required", () => Promise.reject(Object.assign(new Error(), { name: "InteractionRequiredAuthError" }))],
+  ["an interaction that is required", () => Promise.reject(interaction)],
+  [
+    "the same, thrown at once",
+    () => {
+      throw interaction;
+    },
+  ],
 ] as const) {
   test(`${name} means unauthorized, and no edge is asked`, async () => {
     const edge = await ScriptedEdge.start();
@@ -88,6 +96,36 @@ test("a token that takes its time is no silent edge, and closing does not wait f
   const other = connect(edge, { getToken: () => new Promise<string>(() => {}) }).stream({ topics: ">" });
   setImmediate(() => other.close());
   await other.forEach(() => {});
+});
+
+test("what a failing getToken throws is about no edge, whatever its status", async () => {
+  const edge = await ScriptedEdge.start(send(opening(), FINISHED));
+  const statuses = [401, 403, 204];
+  const getToken = () => {
+    const status = statuses.shift();
+    return status ? Promise.reject(Object.assign(new Error("the identity provider refuses"), { status })) : "t";
+  };
+  const stream = connect(edge, { getToken }).stream({ topics: ">" });
+  const seen: string[] = [];
+  stream.on("link", ({ state }) => seen.push(state));
+  await stream.forEach(() => {});
+  assert.deepEqual(seen, ["offline", "offline", "offline", "live", "closed"]);
+});
+
+test("a token that no header may hold stands in no message", async () => {
+  const edge = await ScriptedEdge.start();
+  for (const token of ["s3cret\nx", "s3cret\u0000", "s3crét", "s3cret’"]) {
+    const stream = connect(edge, { getToken: () => token }).stream({ topics: ">" });
+    const reasons: unknown[] = [];
+    stream.on("link", ({ reason }) => {
+      reasons.push(reason);
+      setImmediate(() => stream.close());
+    });
+    await stream.forEach(() => {});
+    assert(reasons.length && !`${reasons}`.includes("s3cr"), `${reasons}`);
+    await assert.rejects(connect(edge, { getToken: () => token }).call("jobs"), (error) => !`${error}`.includes("s3cr"));
+  }
+  assert.equal(edge.asked.length, 0);
 });
 
 // Calls

@@ -3,7 +3,7 @@ import { test, type TestContext } from "node:test";
 import { Connection } from "../src/connection.ts";
 import type { Edges } from "../src/edges.ts";
 import type { Link } from "../src/link.ts";
-import { event, FINISHED, opening } from "./scripted.ts";
+import { control, event, FINISHED, opening } from "./scripted.ts";
 
 const START = Date.parse("2026-01-31T12:00:00Z");
 const EDGES = { timeout: 10_000, backoff: undefined, first: 0, urls: ["x"] } as unknown as Edges;
@@ -79,6 +79,47 @@ for (const [time, expected] of [
     assert.deepEqual(waits(links), [1000, expected, 2 * expected]);
   });
 }
+
+test("a stream without events is sent on as often as that takes, and each time comes back when it was asked to", async (t) => {
+  t.mock.method(Math, "random", () => 1);
+  const beat = () => {
+    t.mock.timers.tick(10_000);
+    return ": hb\n";
+  };
+  const onward = control({ kind: "closing", reason: "drain", retry: 5 });
+  const rotated = () => send(opening(), beat, onward);
+  const links = await run(t, connect(t, [rotated, rotated, rotated]));
+  assert.deepEqual(waits(links), [5, 5, 5]);
+  assert(!links.some(({ state }) => state === "offline"));
+});
+
+test("stop() and freeze() count whatever is on its way to the loop at that moment", async (t) => {
+  for (let hops = 0; hops < 12; hops++) {
+    for (const end of ["stop", "freeze"] as const) {
+      const stream: ReturnType<typeof connect> = connect(t, [
+        () =>
+          send(() => {
+            let waited = Promise.resolve();
+            for (let hop = 0; hop < hops; hop++) waited = waited.then(() => {});
+            void waited.then(() => stream.connection[end]("frozen"));
+            return opening() + event(1);
+          }),
+      ]);
+      const states: string[] = [];
+      stream.connection.onLink = ({ state }) => states.push(state);
+      const reading = (async () => {
+        for await (const items of stream.connection.read()) for (const _ of items);
+      })();
+      await new Promise((resolve) => setImmediate(resolve));
+      const last = end === "stop" ? "closed" : "offline";
+      assert.equal(stream.connection.link.state, last, `${end} after ${hops}: ${states}`);
+      assert.equal(stream.asked.length, 1);
+      stream.connection.stop();
+      await reading;
+      t.mock.timers.reset();
+    }
+  }
+});
 
 for (const status of [408, 425, 429, 500, 502, 503, 504]) {
   for (const [text, expected] of [

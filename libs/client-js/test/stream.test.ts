@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { test } from "node:test";
 import { createClient, type Item, type Link, type Stream, TailraceError } from "../src/index.ts";
-import { control, cut, event, FINISHED, head, hold, id, opening, refuse, ScriptedEdge, send } from "./scripted.ts";
+import { control, cut, event, FINISHED, head, hold, id, opening, refuse, ScriptedEdge, send, type Play } from "./scripted.ts";
 
 const FAST = { base: 1, cap: 1 };
 
@@ -116,6 +116,7 @@ for (const [status, type, code] of [
   [400, "urn:tailrace:problem:invalid-pattern", "invalid-pattern"],
   [403, "urn:tailrace:problem:forbidden", "forbidden"],
   [404, undefined, "http-404"],
+  [410, undefined, "http-410"],
 ] as const) {
   test(`${status} is final, and says why`, async () => {
     const edge = await ScriptedEdge.start(refuse(status, { type, detail: "because" }));
@@ -309,6 +310,15 @@ test("close() and return() end a loop that waits", async () => {
   assert.deepEqual(await next, { done: true, value: undefined });
 });
 
+test("close() ends a loop that has only just begun", async () => {
+  const edge = await ScriptedEdge.start(hold(opening()));
+  const stream = follow(edge);
+  const ended = collect(stream);
+  stream.close();
+  assert.deepEqual(await ended, []);
+  assert.equal(edge.asked.length, 0);
+});
+
 test("close() ends a loop that waits for what does not listen to its signal", async () => {
   const endless = () => new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } });
   const answers = [async () => endless(), () => new Promise<Response>(() => {})];
@@ -345,6 +355,41 @@ test("the cursor survives a reload, if that is wanted", async () => {
   await collect(follow(edge, {}, { persist: "orders 7" }));
   await collect(follow(edge, {}, { persist: "orders 8" }));
   assert.deepEqual(edge.asked.map(({ headers }) => headers["last-event-id"]), [undefined, id(1), undefined]);
+});
+
+test("a store that takes nothing more harms no stream", async (t) => {
+  const edge = await ScriptedEdge.start(cut(opening(), event(1)), send(opening(1), event(2), FINISHED));
+  t.mock.method(Object.getPrototypeOf(sessionStorage), "setItem", () => {
+    throw new Error("full");
+  });
+  const reported: unknown[] = [];
+  t.mock.method(globalThis, "queueMicrotask", (act: () => void) => {
+    Promise.resolve().then(act).catch((error) => reported.push(error.message));
+  });
+  assert.deepEqual(ids(await collect(follow(edge, {}, { persist: "orders 9" }))), run(1, 2));
+  assert.equal(reported[0], "full");
+});
+
+test("what is asked for is kept nowhere", async () => {
+  const asked: unknown[] = [];
+  const fetch = async (_: unknown, options?: RequestInit) => {
+    asked.push(options?.cache);
+    return new Response(null, { status: 204 });
+  };
+  await collect(createClient({ url: "http://edge", tenant: "acme", fetch }).stream({ topics: ">" }));
+  assert.deepEqual(asked, ["no-store"]);
+});
+
+test("a redirect is followed, and the way back begins at the first URL again", async () => {
+  const other = await ScriptedEdge.start(cut(opening(), event(1)), send(opening(1), event(2), FINISHED));
+  const redirect: Play = (answer, request) => {
+    answer.writeHead(307, { location: other.url + request.url });
+    answer.end();
+  };
+  const edge = await ScriptedEdge.start(redirect, redirect);
+  assert.deepEqual(ids(await collect(follow(edge))), run(1, 2));
+  assert.deepEqual(edge.asked.map(({ headers }) => headers["last-event-id"]), [undefined, id(1)]);
+  assert.equal(other.asked.length, 2);
 });
 
 test("what cannot be an edge, a tenant or a stream is refused at once", () => {
