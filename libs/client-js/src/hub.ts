@@ -50,7 +50,7 @@ export class Hub {
   /** Up to where the log was broadcast. */
   position: string | undefined;
   /** The shared connection was refused: everybody has their own. */
-  off = false;
+  off: boolean | undefined;
   /** The shared connection, if this tab leads. */
   connection: Connection | undefined;
 
@@ -97,6 +97,8 @@ export class Hub {
   #start(): void {
     const { signal } = (this.#stop = new AbortController());
     this.off = false;
+    this.position = undefined;
+    this.link = CONNECTING;
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data: [kind, value] }) => this.#hear(kind, value);
     // Who gets this lock of a tab knows that the tab is gone.
@@ -219,14 +221,15 @@ export class Hub {
           await this.#pause.wait();
           continue;
         }
-        const connection = (this.connection = this.connect(unite(keys), this.position));
+        // Its own: what another tab broadcasts that does not know yet that it no longer leads is its own too.
+        let after = this.position;
+        const connection = (this.connection = this.connect(unite(keys), after));
         connection.onLink = (link) => {
           if (link.state !== "closed") this.post("link", link);
         };
         for await (const batch of connection.read()) {
-          const after = this.position;
           const items = [...batch];
-          this.#feed(after, connection.cursor ?? after, items);
+          this.#feed(after, (after = connection.cursor ?? after), items);
         }
       }
     } catch {
@@ -241,6 +244,6 @@ export class Hub {
 function unite(keys: string[]): AskedStream {
   const all = keys.map((key): Key => JSON.parse(key));
   const topics = [...new Set(all.flatMap(([wanted]) => wanted))];
-  const types = all.every(([, wanted]) => wanted) ? all.flatMap(([, wanted]) => wanted ?? []) : undefined;
+  const types = all.every(([, wanted]) => wanted) ? all.flatMap(([, wanted]) => wanted as string[]) : undefined;
   return { topics, types, from: "now" };
 }

@@ -250,3 +250,70 @@ test("a tab that comes later, and a stream that is read again, are live at once 
   one.dispose();
   await first;
 });
+
+test("who no longer leads, and does not know it yet, loses nobody anything", async () => {
+  const edge = await ScriptedEdge.start();
+  let write = (_: string): void => {};
+  edge.calls["events"] = (answer, request) => {
+    hold(opening(2), event(3))(answer, request);
+    write = (text) => void answer.write(text);
+  };
+  edge.calls["history"] = (answer, request) => {
+    const from = new URL(request.url as string, "http://edge").searchParams.get("from") as string;
+    const after = Number(from.split("-")[1]);
+    return history(after + 1, after < 3 ? 2 : 6)(answer, request);
+  };
+  const [one] = open(edge);
+  const items = one.stream({ topics: "a.*", from: id(2) })[Symbol.asyncIterator]();
+  const other = new BroadcastChannel(`tailrace ${JSON.stringify([[edge.url], "acme", `${principals - 1}`])}`);
+  const heard = (wanted: string) =>
+    new Promise<{ keys: string[]; after: string }>((resolve) => {
+      other.onmessage = ({ data: [kind, value] }) => kind === "feed" && value.upTo === wanted && resolve(value);
+    });
+  const feed = heard(id(3));
+  const got: unknown[] = [];
+  const next = async () => {
+    const { value } = await items.next();
+    got.push(value?.kind === "event" && value.id);
+  };
+  await next();
+  const { keys } = await feed;
+  // It is behind the one that leads, by what that has not told yet.
+  const ahead = heard(id(6));
+  other.postMessage(["feed", { keys, after: id(1), upTo: id(1), items: [] }]);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  write(event(6));
+  assert.equal((await ahead).after, id(3));
+  await next();
+  other.close();
+  await items.return?.();
+  assert.deepEqual(got, [id(3), id(6)]);
+});
+
+test("what is newer than the place that a snapshot stands for hides nothing that came before it", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(9), event(10), event(11), event(12)));
+  edge.calls["topics"] = reply({ events: [line(5), line(12)], cursor: id(9), next: null });
+  const [one] = open(edge);
+  assert.deepEqual(await take(one.stream({ topics: "a.*", from: "last" }), 4), [id(5), id(10), id(11), id(12)]);
+});
+
+test("a page that answers in place of the history is refused", async () => {
+  const edge = await ScriptedEdge.start();
+  edge.calls["history"] = (answer) => answer.writeHead(200, { "content-type": "text/html" }).end("<p>Sign in");
+  const [one] = open(edge);
+  await assert.rejects(take(one.stream({ topics: "a.*", from: "start" }), 1), { status: 200 });
+});
+
+test("a stream that is read again says nothing of a connection that is long gone", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(2), event(3)), refuse(403));
+  edge.calls["history"] = history(1, 2);
+  const [one] = open(edge);
+  const stream = one.stream({ topics: "a.*", from: "start" });
+  assert.deepEqual(await take(stream, 3), run(1, 3));
+  edge.calls["history"] = () => {};
+  const other = one.stream({ topics: "a.*", from: "start" });
+  const ended = take(other, 1);
+  assert.equal(other.link.state, "connecting");
+  one.dispose();
+  await ended;
+});
