@@ -70,9 +70,15 @@ export class Page {
   }
 
   #mind(): void {
-    clearTimeout(this.#timer);
-    if (this.#closeAfter === undefined || !this.#members.size || !globalThis.document?.hidden) return;
-    this.#timer = setTimeout(() => this.tell("freeze", "hidden"), this.#closeAfter);
+    if (this.#closeAfter !== undefined && this.#members.size && globalThis.document?.hidden) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        this.tell("freeze", "hidden");
+      }, this.#closeAfter);
+    } else {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
   }
 
   #listen(what: "addEventListener" | "removeEventListener"): void {

@@ -113,6 +113,29 @@ test("a hidden page closes its streams after a time if that is wanted, and carri
   assert.deepEqual(await ended, [id(1), id(2)]);
 });
 
+test("what else happens in a hidden page does not put off that its streams are closed", async (t) => {
+  const edge = await ScriptedEdge.start(hold(opening()), hold(opening()), hold(opening()));
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { client, stream } = start(edge, { whenHidden: { closeAfter: 1000 } });
+  await reach(stream, isLive);
+  hide(true);
+  t.mock.timers.tick(600);
+  happen("online");
+  const other = client.stream({ topics: ">" });
+  const ended = other.forEach(() => {});
+  other.close();
+  await ended;
+  assert.equal(stream.link.state, "live");
+  t.mock.timers.tick(400);
+  assert.deepEqual([stream.link.state, stream.link.reason], ["offline", "hidden"]);
+  const late = client.stream({ topics: ">" });
+  const over = late.forEach(() => {});
+  t.mock.timers.tick(1000);
+  assert.deepEqual([late.link.state, late.link.reason], ["offline", "hidden"]);
+  client.dispose();
+  await over;
+});
+
 test("the network's return ends the waiting, but not what the server asked for", async (t) => {
   t.mock.method(Math, "random", () => 0.001);
   const edge = await ScriptedEdge.start(refuse(503), refuse(503, {}, { "retry-after": "60" }), send(FINISHED));
