@@ -48,12 +48,13 @@ export class SharedReader implements Reader, HubMember {
     this.#pause.rouse();
   }
 
-  async *read(): AsyncGenerator<Item[], void, void> {
+  async *read(): AsyncGenerator<Iterable<Item>, void, void> {
     this.#halted = undefined;
     this.#hub.join(this);
     try {
       while (this.link.state !== "closed") {
-        const [cursor, after] = [this.cursor, this.#after];
+        const { cursor } = this;
+        const after = this.#after;
         if (this.#halted) await this.#pause.wait();
         else if (this.#hub.off) return yield* this.#readOwn(false);
         else if (this.#reset) {
@@ -65,13 +66,8 @@ export class SharedReader implements Reader, HubMember {
           yield* this.#readOwn(true);
           if (!cursor) this.#hub.announce();
           else if (this.cursor === cursor) await this.#pause.wait(100); // this edge has not got so far yet
-        } else if (this.#items.length) {
-          const item = this.#items.shift() as Exclude<Item, Reset>;
-          const id = item.kind === "gap" ? item.to : item.id;
-          if (isPast(cursor, id)) continue;
-          this.cursor = id;
-          yield [item];
-        } else {
+        } else if (this.#items.length) yield this.#drain(this.#items);
+        else {
           const upTo = (this.#after = this.#upTo);
           if (upTo && !isPast(cursor, upTo)) this.cursor = upTo;
           await this.#pause.wait();
@@ -120,7 +116,7 @@ export class SharedReader implements Reader, HubMember {
 
   #halt(state: "offline" | "closed", reason?: string): void {
     this.#hub.leave(this);
-    this.#begin(undefined);
+    this.#begin();
     if (this.#halted?.state === "closed") return;
     this.#halted = { reconnects: this.link.reconnects, state, reason };
     this.onLink(this.#halted);
@@ -128,7 +124,7 @@ export class SharedReader implements Reader, HubMember {
   }
 
   #take({ after, upTo, items, keys }: Feed): void {
-    if (!keys.includes(this.key)) return this.#begin(undefined);
+    if (!keys.includes(this.key)) return this.#begin();
     if (this.#upTo !== after) this.#begin(after);
     for (const item of items) {
       if (item.kind === "reset") {
@@ -141,7 +137,7 @@ export class SharedReader implements Reader, HubMember {
   }
 
   /** Forgets what was broadcast; from `after` on it is taken again. */
-  #begin(after: string | undefined): void {
+  #begin(after?: string): void {
     this.#after = this.#upTo = after;
     this.#items = [];
   }
@@ -152,8 +148,25 @@ export class SharedReader implements Reader, HubMember {
     return (!types || types.includes(item.type)) && topics.some((pattern) => matches(pattern, item.topic));
   }
 
+  /** Yields what was broadcast, until something else comes in between. */
+  *#drain(items: Exclude<Item, Reset>[]): Generator<Item, void, void> {
+    for (let item; items === this.#items && (item = items.shift()); ) {
+      const id = item.kind === "gap" ? item.to : item.id;
+      if (isPast(this.cursor, id)) continue;
+      this.cursor = id;
+      yield item;
+    }
+  }
+
+  *#follow(own: Connection, items: Iterable<Item>, skips: boolean): Generator<Item, void, void> {
+    for (const item of items) {
+      this.cursor = own.cursor;
+      if (!skips && this.#wants(item)) yield item;
+    }
+  }
+
   /** Yields what a connection of its own brings, of what is `stored` or of all; the cursor then says up to where. */
-  async *#readOwn(stored: boolean): AsyncGenerator<Item[], void, void> {
+  async *#readOwn(stored: boolean): AsyncGenerator<Iterable<Item>, void, void> {
     // What is newer than a second is not wanted, but where the log is at.
     const skips = stored && !this.cursor && this.#stream.from === "now";
     const stream = skips ? { ...this.#stream, from: "-1s" } : this.#stream;
@@ -161,12 +174,7 @@ export class SharedReader implements Reader, HubMember {
     const own = (this.#own = this.#hub.connect(stream, this.cursor, transport));
     own.onLink = () => this.onLink(this.link);
     try {
-      for await (const items of own.read()) {
-        for (const item of items) {
-          this.cursor = own.cursor;
-          if (!skips && this.#wants(item)) yield [item];
-        }
-      }
+      for await (const items of own.read()) yield this.#follow(own, items, skips);
       this.cursor = own.cursor;
     } catch (error) {
       if (!stored || (error as TailraceError).status !== 410) throw error;

@@ -90,12 +90,18 @@ export class Stream<T = unknown> extends Emitter<{ link: Link }> implements Asyn
   }
 
   async *#run(): AsyncGenerator<Item<T>, void, void> {
-    const [reader, signal] = [this.#reader, this.#signal];
+    for await (const items of this.read()) yield* items;
+  }
+
+  /** @internal Yields items as they come together. */
+  async *read(): AsyncGenerator<Iterable<Item<T>>, void, void> {
+    const reader = this.#reader;
+    const signal = this.#signal;
     signal?.throwIfAborted();
     this.#page.add(reader);
     const leave = onAbort(signal, () => reader.stop());
     try {
-      for await (const items of reader.read()) yield* items as Iterable<Item<T>>;
+      yield* reader.read() as AsyncGenerator<Iterable<Item<T>>, void, void>;
       signal?.throwIfAborted();
     } finally {
       this.#page.delete(reader);

@@ -24,22 +24,22 @@ interface TextData {
 /** Yields the text of a stream that begins at its topic's start. */
 export async function* foldText(stream: Stream): AsyncGenerator<Text, void, void> {
   let folded: Folded = { text: "", length: 0 };
-  for await (const item of stream) {
-    if (item.kind !== "event") {
-      if (item.kind === "reset") folded = { text: "", length: 0 };
-      continue;
+  let shown = folded;
+  for await (const items of stream.read()) {
+    for (const item of items) {
+      if (item.kind === "reset") folded = shown = { text: "", length: 0 };
+      if (item.kind !== "event") continue;
+      const { type, data } = item as TailraceEvent<TextData | null>;
+      if (type === "token") folded = fold(folded, data?.offset, data?.text);
+      else if (type === "complete" || type === "failed" || type === "cancelled") {
+        const { finish_reason: finishReason, usage, error } = data ?? {};
+        yield { text: data?.text ?? folded.text, status: type, finishReason, usage, error };
+        return;
+      }
     }
-    const { type, data } = item as TailraceEvent<TextData | null>;
-    if (type === "token") {
-      const next = fold(folded, data?.offset, data?.text);
-      if (!next) continue;
-      folded = next;
-      yield { text: folded.text, status: "running" };
-    } else if (type === "complete" || type === "failed" || type === "cancelled") {
-      const { finish_reason: finishReason, usage, error } = data ?? {};
-      yield { text: data?.text ?? folded.text, status: type, finishReason, usage, error };
-      return;
-    }
+    // What has come together is one step: who comes late to a long text is not shown how it grew.
+    if (folded !== shown) yield { text: folded.text, status: "running" };
+    shown = folded;
   }
 }
 
@@ -49,9 +49,9 @@ interface Folded {
   length: number;
 }
 
-/** Puts `text` at `offset` code points; undefined where something before it is missing, which a roll-up will bring. */
-function fold(before: Folded, offset: unknown, text: unknown): Folded | undefined {
-  if (typeof offset !== "number" || typeof text !== "string" || offset > before.length) return;
+/** Puts `text` at `offset` code points; not where something before it is missing, which a roll-up will bring. */
+function fold(before: Folded, offset: unknown, text: unknown): Folded {
+  if (typeof offset !== "number" || typeof text !== "string" || offset > before.length) return before;
   const kept = offset === before.length ? before.text : [...before.text].slice(0, offset).join("");
   let length = offset;
   for (const _ of text) length++;

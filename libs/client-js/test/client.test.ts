@@ -292,27 +292,41 @@ test("any text becomes one token of a topic", () => {
 
 // Texts
 
+const token = (sequence: number, offset: number, text: string) => event(sequence, { type: "token", data: { offset, text } });
+
 test("a text grows by code points, is replaced by roll-ups, and ends", async () => {
-  const token = (sequence: number, offset: number, text: string) => event(sequence, { type: "token", data: { offset, text } });
-  const edge = await ScriptedEdge.start(
-    send(
-      opening(),
-      event(1, { type: "start", data: {} }),
-      token(2, 0, "a🌊"),
-      token(3, 3, "after a character that is missing"),
-      token(4, 2, "b"),
-      event(5, { type: "log", data: {} }),
-      token(6, 1, "c"),
-      token(7, 9, "what came before is missing"),
-      token(8, 0, "whole"),
-      event(9, { type: "complete", data: { length: 6, finish_reason: "stop", usage: { out: 3 } } }),
-    ),
-  );
+  const chunks = [
+    opening(),
+    event(1, { type: "start", data: {} }),
+    token(2, 0, "a🌊"),
+    token(3, 3, "after a character that is missing"),
+    token(4, 2, "b"),
+    event(5, { type: "log", data: {} }),
+    token(6, 1, "c"),
+    token(7, 9, "what came before is missing"),
+    token(8, 0, "whole"),
+    event(9, { type: "complete", data: { length: 6, finish_reason: "stop", usage: { out: 3 } } }),
+  ].map((chunk) => new TextEncoder().encode(chunk));
+  const pull = (body: ReadableStreamDefaultController<Uint8Array>) => body.enqueue(chunks.shift() as Uint8Array<ArrayBuffer>);
+  const asked: URL[] = [];
+  const fetch = async (url: unknown) => {
+    asked.push(new URL(`${url}`));
+    return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }), { headers: { "content-type": "text/event-stream" } });
+  };
   const texts: Text[] = [];
-  for await (const text of connect(edge).text("chat.1")) texts.push(text);
+  for await (const text of createClient({ url: "http://edge", tenant: "acme", fetch }).text("chat.1")) texts.push(text);
   assert.deepEqual(texts.map(({ text }) => text), ["a🌊", "a🌊b", "ac", "whole", "whole"]);
   assert.deepEqual(texts.at(-1), {
     text: "whole", status: "complete", finishReason: "stop", usage: { out: 3 }, error: undefined,
   }); // prettier-ignore
-  assert.equal(edge.asked[0]?.query.get("from"), "start");
+  assert.equal(asked[0]?.searchParams.get("from"), "start");
+});
+
+test("who comes late to a text is not shown how it grew", async () => {
+  const tokens = Array.from({ length: 90 }, (_, n) => token(n + 1, n, "x")).join("");
+  const edge = await ScriptedEdge.start(send(opening() + tokens), send(opening(90), token(91, 90, "y") + event(92, { type: "complete" })));
+  const texts: Text[] = [];
+  for await (const text of connect(edge).text("chat.1")) texts.push(text);
+  assert(texts.length < 10, `${texts.length}`);
+  assert.deepEqual([texts.at(-1)?.text, texts.at(-1)?.status], [`${"x".repeat(90)}y`, "complete"]);
 });

@@ -317,3 +317,14 @@ test("a stream that is read again says nothing of a connection that is long gone
   one.dispose();
   await ended;
 });
+
+test("a text that others have had is shown as it stands to who comes late", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(90)));
+  const events = Array.from({ length: 90 }, (_, n) => ({ ...line(n + 1), topic: "t", type: "token", data: { offset: n, text: "x" } }));
+  edge.calls["history"] = reply({ events, cursor: id(90), next: null, gap: null });
+  const [one] = open(edge);
+  for await (const { text } of one.text("t")) {
+    assert.equal(text, "x".repeat(90));
+    break;
+  }
+});
