@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { test } from "node:test";
 import { createClient, type Item, type Link, type Stream, TailraceError } from "../src/index.ts";
-import { control, cut, event, FINISHED, head, hold, id, opening, refuse, ScriptedEdge, send, type Play } from "./scripted.ts";
+import { control, cut, event, FINISHED, head, hold, id, opening, refuse, ScriptedEdge, send } from "./scripted.ts";
 
 const FAST = { base: 1, cap: 1 };
 
@@ -368,28 +368,6 @@ test("a store that takes nothing more harms no stream", async (t) => {
   });
   assert.deepEqual(ids(await collect(follow(edge, {}, { persist: "orders 9" }))), run(1, 2));
   assert.equal(reported[0], "full");
-});
-
-test("what is asked for is kept nowhere", async () => {
-  const asked: unknown[] = [];
-  const fetch = async (_: unknown, options?: RequestInit) => {
-    asked.push(options?.cache);
-    return new Response(null, { status: 204 });
-  };
-  await collect(createClient({ url: "http://edge", tenant: "acme", fetch }).stream({ topics: ">" }));
-  assert.deepEqual(asked, ["no-store"]);
-});
-
-test("a redirect is followed, and the way back begins at the first URL again", async () => {
-  const other = await ScriptedEdge.start(cut(opening(), event(1)), send(opening(1), event(2), FINISHED));
-  const redirect: Play = (answer, request) => {
-    answer.writeHead(307, { location: other.url + request.url });
-    answer.end();
-  };
-  const edge = await ScriptedEdge.start(redirect, redirect);
-  assert.deepEqual(ids(await collect(follow(edge))), run(1, 2));
-  assert.deepEqual(edge.asked.map(({ headers }) => headers["last-event-id"]), [undefined, id(1)]);
-  assert.equal(other.asked.length, 2);
 });
 
 test("what cannot be an edge, a tenant or a stream is refused at once", () => {
