@@ -59,8 +59,10 @@ export class SharedReader implements Reader, HubMember {
         else if (this.#hub.off) return yield* this.#readOwn(false);
         else if (this.#reset) {
           const reset = this.#reset;
-          this.#reset = this.cursor = undefined;
+          this.#reset = undefined;
           if (isId(this.#stream.from)) this.#stream = { ...this.#stream, from: "now" };
+          // What begins now has begun where the new log was found.
+          this.cursor = this.#stream.from === "now" ? reset.cursor : "";
           yield [reset];
         } else if (!cursor || (after && !isPast(cursor, after))) {
           yield* this.#readOwn(true);
