@@ -113,8 +113,17 @@ async def _find_cursor(edge: Edge, text: str) -> int:
         case Start():
             raise InvalidStart(f"a history cannot begin at {text!r}; use start, an event id, a time, or a time ago")
         case Position():
-            if start.epoch != log.epoch or start.sequence > log.head:
+            if not await _is_known(edge, start):
                 raise Problem(410, "reset", "the id is of another stream or ahead of this one; begin with from=start")
             return start.sequence
         case datetime():
             return await find_time(edge, start)
+
+
+async def _is_known(edge: Edge, position: Position) -> bool:
+    """Whether a position is one of the log. An edge that has read further than this one may have told it."""
+    log = edge.engine.log
+    if position.epoch != log.epoch or position.sequence <= log.head:
+        return position.epoch == log.epoch
+    state = await edge.jetstream.read_state()
+    return position.epoch == state.epoch and position.sequence <= state.last
