@@ -126,7 +126,10 @@ export class SharedReader implements Reader, HubMember {
   }
 
   #take({ after, upTo, items, keys }: Feed): void {
-    if (!keys.includes(this.key)) return this.#begin();
+    if (!keys.includes(this.key)) {
+      this.#begin();
+      return;
+    }
     if (this.#upTo !== after) this.#begin(after);
     for (const item of items) {
       if (item.kind === "reset") {
@@ -152,7 +155,7 @@ export class SharedReader implements Reader, HubMember {
 
   /** Yields what was broadcast, until something else comes in between. */
   *#drain(items: Exclude<Item, Reset>[]): Generator<Item, void, void> {
-    for (let item; items === this.#items && (item = items.shift()); ) {
+    for (let item: Exclude<Item, Reset> | undefined; items === this.#items && (item = items.shift()); ) {
       const id = item.kind === "gap" ? item.to : item.id;
       if (isPast(this.cursor, id)) continue;
       this.cursor = id;

@@ -201,10 +201,14 @@ test("no timer and no listener is left after dispose()", async () => {
   const controller = new AbortController();
   let signals = 0;
   const { addEventListener: add, removeEventListener: remove } = controller.signal;
-  controller.signal.addEventListener = (...parts: Parameters<typeof add>) => (signals++, add.apply(controller.signal, parts));
-  controller.signal.removeEventListener = (...parts: Parameters<typeof remove>) => (
-    signals--, remove.apply(controller.signal, parts)
-  );
+  controller.signal.addEventListener = (...parts: Parameters<typeof add>) => {
+    signals++;
+    add.apply(controller.signal, parts);
+  };
+  controller.signal.removeEventListener = (...parts: Parameters<typeof remove>) => {
+    signals--;
+    remove.apply(controller.signal, parts);
+  };
   const client = createClient({ url: edge.url, tenant: "acme", whenHidden: { closeAfter: 60_000 } });
   const streams = [1, 2, 3].map(() => client.stream({ topics: ">", signal: controller.signal }));
   const ended: Promise<void>[] = [];
