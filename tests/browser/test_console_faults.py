@@ -82,7 +82,9 @@ async def test_killed_edge(edges: dict[str, EdgeProcess], console: Console, brok
         assert await asyncio.to_thread(edges[name].wait) == -9
         await expect(console.page.get_by_role("article", name=f"Edge {name}")).to_contain_text("No answer")
         await console.page.keyboard.press("1")
-        await expect(console.page.locator(".view[aria-label=Events] .told")).to_contain_text("none lost, none twice")
+        await expect(console.page.locator(".view[aria-label=Events] .told.good")).to_contain_text(
+            "none lost, none twice"
+        )
 
     await console.wait_count(1 + len(published))
     await console.wait_link("live")
@@ -93,7 +95,9 @@ async def test_closed_streams_come_back(edges: dict[str, EdgeProcess], console: 
     async with publishing(broker) as published:
         await cause(console, await find_edge(console), "Close all streams")
         await console.page.keyboard.press("1")
-        await expect(console.page.locator(".view[aria-label=Events] .told")).to_contain_text("none lost, none twice")
+        await expect(console.page.locator(".view[aria-label=Events] .told.good")).to_contain_text(
+            "none lost, none twice"
+        )
 
     await console.wait_count(1 + len(published))
 

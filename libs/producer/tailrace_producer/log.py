@@ -4,12 +4,17 @@ What is told here comes from the middle of the work, and a log raises when its p
 """
 
 import logging
+import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 _NAME = "tailrace.producer"
+
+FORK_PATIENCE = 1.0
+"""Seconds that a fork waits for what the producer's threads write at the moment."""
 
 
 class Logger:
@@ -32,8 +37,32 @@ class Logger:
 
 
 def _write(write: Callable[..., object], event: str, fields: dict[str, Any]) -> None:
-    try:
-        write(event, **fields)
-    except Exception as error:
-        # The standard library's never raises, and prints to standard error if nobody has set it up.
-        logging.getLogger(_NAME).warning("%s %s (the log takes nothing: %r)", event, fields, error)
+    with _writing.lock:
+        try:
+            write(event, **fields)
+        except Exception as error:
+            # The standard library's never raises, and prints to standard error if nobody has set it up.
+            logging.getLogger(_NAME).warning("%s %s (the log takes nothing: %r)", event, fields, error)
+
+
+class _Writing:
+    """Held while a line is written: a process forked meanwhile would wait for ever for locks of the log."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self.lock = threading.RLock()
+        self._held = False
+
+    def hold(self) -> None:
+        self._held = self.lock.acquire(timeout=FORK_PATIENCE)
+
+    def go_on(self) -> None:
+        if self._held:
+            self.lock.release()
+
+
+_writing = _Writing()
+
+os.register_at_fork(before=_writing.hold, after_in_parent=_writing.go_on, after_in_child=_writing.renew)
