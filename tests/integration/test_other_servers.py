@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from support import other_server
 from support.broker import Broker
 from support.calls import data_of, publish, read, wait_empty
+from support.certificate import make_certificate
 from support.edge import EdgeProcess
 from support.stream import open_stream
 
@@ -22,12 +22,7 @@ KINDS = ["h11", "httptools", "tls"]
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """The files of a certificate for 127.0.0.1, and its key."""
-    folder = tmp_path_factory.mktemp("certificate")
-    names = str(folder / "certificate.pem"), str(folder / "key.pem")
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-subj", "/CN=edge", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*command, "-out", names[0], "-keyout", names[1]], check=True, capture_output=True)
-    return names
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(params=KINDS)

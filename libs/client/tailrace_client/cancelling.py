@@ -25,6 +25,20 @@ async def see_through(awaitable: Awaitable[T]) -> T:
         raise
 
 
+def check_connected(stream: Any) -> None:
+    """Look whether a connection that httpcore has just made is still there.
+
+    One that was reset at once has no socket any more under uvloop, and httpcore falls over that.
+
+    Raises:
+        httpx.ConnectError: it is not; nothing was sent.
+    """
+    try:
+        stream.get_extra_info("socket")
+    except AttributeError as error:
+        raise httpx.ConnectError("the connection was reset as soon as it was made") from error
+
+
 async def send(http: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
     """Send a request, and leave no socket open if that is cancelled.
 
@@ -36,6 +50,7 @@ async def send(http: httpx.AsyncClient, request: httpx.Request, **options: Any) 
     async def trace(name: str, info: dict[str, Any]) -> None:
         if name in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             opened.append(info["return_value"])
+            check_connected(info["return_value"])
 
     request.extensions = {**request.extensions, "trace": trace}
     try:

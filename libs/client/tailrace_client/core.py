@@ -23,8 +23,8 @@ from tailrace_client.tokens import Token
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Errors after which the request has surely not reached the edge."""
 
-NO_TOKEN_NOW = (OSError, httpx.RequestError)
-"""Errors of a token's callable that are those of its own network: streams ask again later."""
+NETWORK_ERRORS = (httpx.RequestError, OSError)
+"""Errors that trying again may mend. Under asyncio, httpx lets some of TLS through as Python raises them."""
 
 
 class StreamOptions(TypedDict, total=False):

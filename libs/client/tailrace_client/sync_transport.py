@@ -12,7 +12,7 @@ import httpx
 from tailrace_protocol.errors import InvalidInput
 
 from tailrace_client.calls import Call, Exchange, Paging
-from tailrace_client.core import NO_TOKEN_NOW, UNSENT, describe
+from tailrace_client.core import NETWORK_ERRORS, UNSENT, describe
 from tailrace_client.deadline import Deadline
 from tailrace_client.edges import Edges
 from tailrace_client.items import Item
@@ -76,7 +76,7 @@ class SyncTransport:
         if session.wants is not None:
             try:
                 self.renew(session.wants, session.token)
-            except NO_TOKEN_NOW as error:
+            except NETWORK_ERRORS as error:
                 session.lose(f"no token is to be had: {type(error).__name__}")
                 return False
             session.authorize()

@@ -11,7 +11,7 @@ import httpx
 
 from tailrace_client.calls import Call, Exchange, Paging
 from tailrace_client.cancelling import see_through, send
-from tailrace_client.core import NO_TOKEN_NOW, UNSENT, describe
+from tailrace_client.core import NETWORK_ERRORS, UNSENT, describe
 from tailrace_client.edges import Edges
 from tailrace_client.items import Item
 from tailrace_client.pages import Snapshot
@@ -63,7 +63,7 @@ class Transport:
         if session.wants is not None:
             try:
                 await self.renew(session.wants, session.token)
-            except NO_TOKEN_NOW as error:
+            except NETWORK_ERRORS as error:
                 session.lose(f"no token is to be had: {type(error).__name__}")
                 return False
             session.authorize()
@@ -82,7 +82,7 @@ class Transport:
                     request.method, request.url, headers=dict(request.headers), content=request.content
                 )
                 response = await send(self.http, http_request, follow_redirects=request.redirectable)
-            except httpx.RequestError as error:
+            except NETWORK_ERRORS as error:
                 exchange.fail(describe(error), unsent=isinstance(error, UNSENT))
             else:
                 exchange.answer(response.status_code, response.headers, response.content)
@@ -116,7 +116,7 @@ class Connection:
             async with asyncio.timeout(self._session.patience):
                 self._response = await send(self._http, http_request, stream=True, follow_redirects=True)
                 body = b"" if self._response.status_code == 200 else await self._response.aread()
-        except (httpx.RequestError, TimeoutError) as error:
+        except NETWORK_ERRORS as error:
             self._session.lose(describe(error))
             return
         self._session.respond(self._response.status_code, self._response.headers, body)
@@ -135,7 +135,7 @@ class Connection:
             self._session.lose("the edge closed the connection")
         except TimeoutError:
             self._session.lose(f"no byte came in {self._session.patience:g} s", silent=True)
-        except httpx.RequestError as error:
+        except NETWORK_ERRORS as error:
             self._session.lose(describe(error))
         return b""
 
@@ -149,7 +149,7 @@ class Connection:
         if self._chunks is not None:
             # On a closed connection the chain of iterators within runs to its end at once. Left as it stands, each
             # of its links would be finalised by a task of its own, some time later.
-            with suppress(httpx.RequestError):
+            with suppress(*NETWORK_ERRORS):
                 async for _ in self._chunks:
                     pass
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from edge.auth.samples import ALGORITHMS, ISSUER, Clock, Publisher, make_jwk, make_private
+from support.resets import accepting, busy_loop, reset
 from support.waiting import wait_until
 from tailrace_edge.auth.errors import KeysUnavailable
 from tailrace_edge.auth.jwks import InvalidKeySet, KeySet, KeySource, parse_key_set, parse_source
@@ -263,6 +264,17 @@ async def test_the_keys_of_an_issuer_that_is_away_are_kept(clock: Clock) -> None
         await wait_until(lambda: publisher.requests == 3 and key_set._request is None)
         assert await find_names(key_set, "one") == []
         await key_set.close()
+
+
+async def test_an_issuer_whose_load_balancer_resets_connections_is_away(clock: Clock) -> None:
+    """Under uvloop such a connection has lost its socket before httpcore looks at it."""
+    with accepting(reset) as port:
+        async with busy_loop():
+            for _ in range(20):
+                key_set = KeySet(KeySource(f"http://127.0.0.1:{port}/keys"), clock=clock)
+                with pytest.raises(KeysUnavailable):
+                    await key_set.find("one")
+                await key_set.close()
 
 
 async def test_an_unknown_name_at_an_issuer_that_is_away_may_be_good_later(clock: Clock) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -150,6 +150,15 @@ def _read_key(jwk: Any, issuers: frozenset[str]) -> Key:
     return make_public_key(material, algorithm=fields.alg, kid=fields.kid, issuers=issuers)
 
 
+async def _check_connected(step: str, info: Mapping[str, Any]) -> None:
+    # A connection that was reset at once has no socket any more under uvloop, and httpcore falls over that.
+    if step == "connection.connect_tcp.complete":
+        try:
+            info["return_value"].get_extra_info("socket")
+        except AttributeError as error:
+            raise httpx.ConnectError("the connection was reset as soon as it was made") from error
+
+
 class KeySet:
     """The keys at one URL."""
 
@@ -248,7 +257,7 @@ class KeySet:
                 _log.info("key set read", host=self._host, keys=len(self._keys))
             self._read_at = self._clock()
             self._failed = False
-        except (httpx.HTTPError, TimeoutError, InvalidKeySet) as error:
+        except (httpx.HTTPError, OSError, InvalidKeySet) as error:
             self._failed = True
             # The texts of httpx may hold the URL.
             reason = str(error) if isinstance(error, InvalidKeySet) else type(error).__name__
@@ -257,7 +266,7 @@ class KeySet:
             self._request = None
 
     async def _download(self) -> bytes:
-        async with self._client.stream("GET", self._url) as response:
+        async with self._client.stream("GET", self._url, extensions={"trace": _check_connected}) as response:
             if response.status_code != 200:
                 raise InvalidKeySet(
                     f"the answer is {response.status_code}; 200 is expected, redirects are not followed"
