@@ -1,5 +1,6 @@
 """What every test may use: real brokers, and asyncio on uvloop."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from support.edge import EdgeProcess
 # Tests run on busy machines: nothing is bounded in time.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("untimed")
+
+# Where the tests are started in the background it is ignored, and with them by every process that they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

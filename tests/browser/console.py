@@ -37,6 +37,8 @@ class Console:
         """Open a view for the tenant of the tests."""
         fields = "&".join(f"{name.rstrip('_')}={value}" for name, value in {"tenant": "acme", **query}.items())
         await self.page.goto(f"{self._url}/console#/{view}?{fields}")
+        # It asks the edge for its settings before it goes on, which the page's load does not wait for.
+        await self.page.wait_for_function("() => window.tailrace")
 
     async def wait_link(self, state: str) -> None:
         await expect(self.page.locator("#link")).to_have_attribute("data-state", re.compile(f"^({state})$"))

@@ -126,7 +126,11 @@ class EdgeProcess:
     def wait(self) -> int | None:
         if self._process is None:
             return None
-        status = self._process.wait()
+        try:
+            status = self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
         self._process = None
         return status
 

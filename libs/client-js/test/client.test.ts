@@ -85,10 +85,18 @@ test("a token that cannot be had for the moment is asked for again", async () =>
   assert.deepEqual([seen[0]?.state, seen[0]?.reason], ["offline", "the network is away"]);
 });
 
-test("a token that takes its time is no silent edge, and closing does not wait for it", async () => {
+test("a token that takes its time is no silent edge, and closing does not wait for it", async (t) => {
   const edge = await ScriptedEdge.start(send(opening(), FINISHED));
-  const slow = () => new Promise<string>((resolve) => setTimeout(resolve, 60, "t"));
-  const stream = connect(edge, { getToken: slow, timeout: 30 }).stream({ topics: ">" });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const slow = () =>
+    new Promise<string>((resolve) => {
+      setImmediate(() => {
+        t.mock.timers.tick(1_000_000); // to whoever waits for the edge meanwhile
+        t.mock.timers.reset();
+        resolve("t");
+      });
+    });
+  const stream = connect(edge, { getToken: slow }).stream({ topics: ">" });
   const seen: string[] = [];
   stream.on("link", ({ state }) => seen.push(state));
   await stream.forEach(() => {});

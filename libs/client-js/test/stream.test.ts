@@ -233,7 +233,7 @@ test("a loop that takes its time does not make the link stale", async () => {
 
 test("an edge that accepts and says nothing is given up", async () => {
   const edge = await ScriptedEdge.start(() => {}, (answer) => head(answer), send(FINISHED));
-  const stream = follow(edge, { timeout: 50 });
+  const stream = follow(edge, { timeout: 2000 });
   const seen = links(stream);
   await collect(stream);
   assert.deepEqual(seen.map(({ state }) => state), ["offline", "offline", "closed"]);
