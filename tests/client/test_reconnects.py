@@ -9,6 +9,7 @@ from support.scripted_edge import (
     FINISHED,
     LOG,
     STREAM_HEAD,
+    Peer,
     ScriptedEdge,
     format_id,
     send,
@@ -173,8 +174,13 @@ def test_refused_stream_is_closed(shell: Shell) -> None:
 @pytest.mark.parametrize("status", [204, 403, 503])
 def test_answers_on_connections_that_are_kept_alive(shell: Shell, status: int) -> None:
     """An answer that is no stream is over when its body is; nobody waits for more on a connection that stays open."""
-    body = None if status == 204 else b"{}"
-    kept_alive = send_and_hold(write_answer(status, body, connection="keep-alive"))
+    answer = write_answer(status, None if status == 204 else b"{}", connection="keep-alive")
+
+    async def kept_alive(peer: Peer) -> None:
+        await peer.send(answer)
+        # Closed only when the client closes it, or uses it again.
+        await asyncio.get_running_loop().sock_recv(peer.connection, 1)
+
     with ScriptedEdge([kept_alive, send(write_answer(204))]) as edge:
         watched = shell.watch(edge.url)
 
