@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import pytest
 from producer.contrib.conftest import Read
 from support.broker import Broker
 from tailrace_producer import JobEnded, SyncProducer, current_job
-from tailrace_producer.contrib import get_default_producer, set_default_producer
+from tailrace_producer.contrib import get_default_producer, require_default_producer, set_default_producer
+from tailrace_producer.testing import capture
 from tailrace_protocol.errors import InvalidInput, TailraceError
 
 pytest.importorskip("django")
@@ -109,6 +110,42 @@ def test_settings_that_can_work(given: dict[str, Any], capsys: pytest.CaptureFix
         assert get_producer() is get_producer() is get_default_producer()
 
     assert "no issues" in capsys.readouterr().out
+
+
+class TestWhatTheProducerIsMadeOf:
+    """Of the settings, whatever the environment says, and whoever asks first."""
+
+    @pytest.fixture(autouse=True)
+    def environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TAILRACE_NATS_URL", "nats://127.0.0.1:1")
+        monkeypatch.setenv("TAILRACE_TENANT", "other")
+
+    @pytest.mark.parametrize("ask", [get_producer, get_default_producer, require_default_producer])
+    def test_the_settings_stand_before_the_environment(self, ask: Callable[[], SyncProducer | None]) -> None:
+        with override_settings(TAILRACE={"URL": "nats://nats", "TENANT": "acme"}):
+            found = ask()
+            assert get_producer() is found
+
+        assert publish_captured(found) == "acme"
+
+    def test_without_settings_it_is_what_the_environment_says(self) -> None:
+        assert publish_captured(get_producer()) == "other"
+
+    def test_who_is_set_stands_before_both(self) -> None:
+        mine = SyncProducer("nats://nats", tenant="mine")
+        set_default_producer(mine)
+
+        with override_settings(TAILRACE={"URL": "nats://nats", "TENANT": "acme"}):
+            assert get_producer() is mine
+
+
+def publish_captured(producer: SyncProducer | None) -> str:
+    """Return the tenant that a producer publishes to."""
+    assert producer is not None
+    with capture() as events:
+        producer.enqueue("a")
+        tenant: str = events[0].tenant
+    return tenant
 
 
 @pytest.mark.parametrize("kind", [Path, str])

@@ -1,4 +1,4 @@
-"""The application for `INSTALLED_APPS`. It has no models; it checks the settings."""
+"""The application for `INSTALLED_APPS`. It has no models; it checks the settings, and has all who report use them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, register
 
-from tailrace_producer.contrib.django.configuration import find_mistakes
+from tailrace_producer.contrib.django.configuration import find_mistakes, offer_producer
 
 
 class TailraceConfig(AppConfig):
@@ -17,8 +17,9 @@ class TailraceConfig(AppConfig):
     verbose_name = "Tailrace"
 
     def ready(self) -> None:
-        """Add the check. Called by Django."""
+        """Add the check, and offer the producer of the settings. Called by Django."""
         register(check_settings)
+        offer_producer()
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:

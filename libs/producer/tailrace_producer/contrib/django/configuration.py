@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from tailrace_protocol.errors import TailraceError
 
-from tailrace_producer.contrib.default import get_default_producer, set_default_producer
+from tailrace_producer.contrib.default import get_default_producer, set_default_maker
 from tailrace_producer.settings import Settings
 from tailrace_producer.sync import SyncProducer
 
@@ -39,11 +39,16 @@ def get_producer() -> SyncProducer:
     Raises:
         ImproperlyConfigured: the settings are missing or cannot work; the message says what is wrong.
     """
+    offer_producer()
     producer = get_default_producer()
     if producer is None:
-        producer = _make_producer()
-        set_default_producer(producer)
+        raise _explain(*next(find_mistakes()))
     return producer
+
+
+def offer_producer() -> None:
+    """Have whatever reports in this process use the producer of the settings: Celery's tasks, bars, jobs."""
+    set_default_maker(_make_producer)
 
 
 def find_mistakes() -> Iterator[tuple[str, str]]:
@@ -65,10 +70,16 @@ def find_mistakes() -> Iterator[tuple[str, str]]:
         yield f"{NAME} cannot work: {error}", "see the page Frameworks of Tailrace's documentation"
 
 
-def _make_producer() -> SyncProducer:
-    for message, hint in find_mistakes():
-        raise ImproperlyConfigured(f"{message}. Hint: {hint}")
+def _make_producer() -> SyncProducer | None:
+    if getattr(settings, NAME, None) is None:
+        return None
+    for mistake in find_mistakes():
+        raise _explain(*mistake)
     return _build(getattr(settings, NAME))
+
+
+def _explain(message: str, hint: str) -> ImproperlyConfigured:
+    return ImproperlyConfigured(f"{message}. Hint: {hint}")
 
 
 def _build(given: Mapping[str, Any]) -> SyncProducer:
