@@ -3,9 +3,16 @@
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from tailrace_protocol.errors import SetupError
+
+_ABOVE_ZERO = (
+    *("outbox_events", "outbox_bytes", "window", "window_bytes", "text_batch"),
+    *("ack_timeout", "connect_timeout"),
+)
+_ZERO_OR_MORE = ("close_timeout", "text_interval")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +30,8 @@ class Settings:
         close_timeout: seconds that closing waits for acknowledgements, also at the exit of the interpreter.
         connect_timeout: seconds for one attempt to connect to one broker.
         name: of the connection, as the broker's monitoring shows it.
-        credentials: path of a NATS `.creds` file. User and password, or a token, may stand in the URL.
+        credentials: path of a NATS `.creds` file, which takes the package nkeys: `tailrace-producer[nkeys]`. User and
+            password, or a token, may stand in the URL.
         tls: for `tls://` URLs, where the system's certificates are not the right ones.
         inbox_prefix: subject under which the acknowledgements come; by default `_INBOX_<user>` for the user in the URL,
             and `_INBOX` without one.
@@ -53,5 +61,19 @@ class Settings:
     describe_error: Callable[[BaseException], str] | None = None
 
     def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            SetupError: a number is too small, or there is no package for credentials.
+        """
         if self.lease is not None and not self.lease > 0:
             raise SetupError(f"a lease of {self.lease} s is none; None switches leases off")
+        for name in _ABOVE_ZERO:
+            if not getattr(self, name) > 0:
+                raise SetupError(f"{name}={getattr(self, name)!r} cannot work: it has to be above 0")
+        for name in _ZERO_OR_MORE:
+            if not getattr(self, name) >= 0:
+                raise SetupError(f"{name}={getattr(self, name)!r} cannot work: it has to be 0 or more")
+        # nats-py imports it when it connects, and not before.
+        if self.credentials is not None and find_spec("nkeys") is None:
+            raise SetupError("credentials need the package nkeys: pip install 'tailrace-producer[nkeys]'")

@@ -6,6 +6,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 from producer.contrib.conftest import Read
+from producer.faults import install_nkeys
 from support.broker import Broker
 from tailrace_producer import JobEnded, SyncProducer, current_job
 from tailrace_producer.contrib import get_default_producer, require_default_producer, set_default_producer
@@ -81,6 +82,7 @@ def forget() -> Iterator[None]:
         ({"URL": "nats://nats", "DESCRIBE_ERROR": "str"}, "TAILRACE['DESCRIBE_ERROR'] is a str"),
         ({"URL": "nats://nats", "TENANT": "Acme Inc."}, "TAILRACE cannot work: "),
         ({"URL": "http://user:secret@nats"}, "TAILRACE cannot work: "),
+        ({"URL": "nats://nats", "WINDOW": 0}, "TAILRACE cannot work: window=0"),
     ],
 )
 def test_mistakes_in_the_settings_are_told(given: Any, said: str) -> None:
@@ -104,7 +106,10 @@ def test_mistakes_in_the_settings_are_told(given: Any, said: str) -> None:
         {"URL": "nats://nats", "DESCRIBE_ERROR": repr, "TEXT_INTERVAL": 0.1, "TEXT_BATCH": 9},
     ],
 )
-def test_settings_that_can_work(given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_that_can_work(
+    given: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_nkeys(monkeypatch)  # what credentials need is installed
     with override_settings(TAILRACE=given):
         call_command("check")
         assert get_producer() is get_producer() is get_default_producer()
