@@ -159,6 +159,16 @@ def test_wrong_events_are_not_sent(shell: Shell, topic: str, data: Any, error: t
         assert edge.requests == []
 
 
+@pytest.mark.parametrize("message_id", ["", "a b", "ä", "a\r\nx: y", "x" * 129])
+def test_wrong_message_ids_are_not_sent(shell: Shell, message_id: str) -> None:
+    """What no edge takes, or no header carries, is refused before anything is sent."""
+    with ScriptedEdge() as edge:
+        with pytest.raises(InvalidInput, match="an event's id"):
+            shell.ask(edge.url, lambda client: client.publish("a", 1, message_id=message_id))
+
+        assert edge.requests == []
+
+
 def test_delete(shell: Shell) -> None:
     """Topics and jobs are deleted by DELETE, and the tombstone's id comes back."""
     with ScriptedEdge([answer({"id": format_id(4)}), answer({"id": format_id(5)})]) as edge:

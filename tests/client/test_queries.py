@@ -18,6 +18,7 @@ from tailrace_protocol.errors import InvalidEventType, InvalidInput, InvalidPatt
         (("a",), {"start": "yesterday"}, InvalidStart),
         (("a",), {"start": datetime(2026, 1, 31)}, InvalidStart),
         (("a",), {"types": ["Progress"]}, InvalidEventType),
+        (("a",), {"types": "progress"}, InvalidInput),
         (("a",), {"max_rate": 0}, InvalidInput),
         (("a",), {"max_rate": float("nan")}, InvalidInput),
         (("a",), {"until": "forever"}, InvalidInput),

@@ -77,3 +77,9 @@ def test_topics(job: str, user: str | None, topic: str) -> None:
 def test_refuses_what_makes_no_topic(job: str, user: str | None) -> None:
     with pytest.raises(InvalidTopic):
         format_job_topic(job, user)
+
+
+@pytest.mark.parametrize(("job", "user", "named"), [("", "7", "the id of a job"), ("1", "", "the owner of a job")])
+def test_says_which_of_them_is_empty(job: str, user: str, named: str) -> None:
+    with pytest.raises(InvalidTopic, match=named):
+        format_job_topic(job, user)

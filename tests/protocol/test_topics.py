@@ -1,6 +1,8 @@
 import sys
 import unicodedata
 from collections import defaultdict
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given
@@ -94,6 +96,12 @@ def test_an_empty_token_is_none() -> None:
     for call in (quote_token, unquote_token, check_token):
         with pytest.raises(InvalidTopic):
             call("")
+
+
+@pytest.mark.parametrize("given", [7, UUID(int=7), b"7"], ids=repr)
+def test_what_is_no_text_is_refused_by_its_kind(given: Any) -> None:
+    with pytest.raises(InvalidTopic, match=f"is a {type(given).__name__}, and a token is text"):
+        quote_token(given)
 
 
 @given(st.text(min_size=1))

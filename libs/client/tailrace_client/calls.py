@@ -17,6 +17,7 @@ from tailrace_protocol.errors import EdgeUnavailable, InvalidInput, MalformedStr
 from tailrace_protocol.events import MESSAGE, Event, encode_data, encode_stored
 from tailrace_protocol.jobs import JobState, JobStatus
 from tailrace_protocol.patterns import check_pattern
+from tailrace_protocol.stream import check_key
 from tailrace_protocol.topics import check_topic
 
 from tailrace_client.answers import is_transient, read_refusal
@@ -134,13 +135,13 @@ def publish_event(topic: str, data: Any, event_type: str = MESSAGE, message_id: 
     """Return the call that publishes an event.
 
     Raises:
-        InvalidInput: topic, type, size or data break a rule of the protocol, see `encode_stored`.
+        InvalidInput: topic, type, size or data break a rule of the protocol, see `encode_stored`, or `message_id` does.
     """
     check_topic(topic)
     encode_stored(event_type, data)
     headers = {"content-type": "application/json"}
     if message_id is not None:
-        headers["idempotency-key"] = message_id
+        headers["idempotency-key"] = check_key(message_id)
     body = encode_data({"topic": topic, "type": event_type, "data": data})
     return Call("POST", ("events",), AllStored, (), body, headers, repeatable=message_id is not None)
 

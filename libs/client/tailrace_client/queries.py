@@ -48,9 +48,11 @@ def format_filters(types: Sequence[str] | None, max_rate: float | None, until: U
 
     Raises:
         InvalidEventType: one of `types` cannot be one.
-        InvalidInput: `max_rate` is not above 0, or `until` is neither None nor `terminal`.
+        InvalidInput: `types` is one text, `max_rate` is not above 0, or `until` is neither None nor `terminal`.
     """
     fields = []
+    if isinstance(types, str):  # which is a sequence too, of types of one letter
+        raise InvalidInput(f"types={types!r} is a text; it takes a list of types, [{types!r}]")
     if types is not None:
         fields.append(("types", ",".join(check_type(event_type) for event_type in types)))
     if max_rate is not None:

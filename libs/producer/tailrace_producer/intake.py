@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import re
 import secrets
 import threading
 import time
@@ -11,17 +10,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tailrace_protocol.errors import InvalidInput, OutboxFull, ProducerClosed
+from tailrace_protocol.errors import OutboxFull, ProducerClosed
 from tailrace_protocol.events import encode_stored
-from tailrace_protocol.stream import format_message_id
+from tailrace_protocol.stream import check_key, format_message_id
 from tailrace_protocol.tenants import check_tenant
 from tailrace_protocol.topics import check_topic, format_subject
 
 from tailrace_producer.pending import Outcome, Pending, format_headers, format_line
 from tailrace_producer.settings import Settings
 from tailrace_producer.spool import FIRST, Spool
-
-_ID = re.compile(r"[!-~]{1,128}")
 
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -131,9 +128,7 @@ class Intake:
         return format_subject(self._tenant, check_topic(topic)).encode()
 
     def _check_key(self, key: str) -> str:
-        if _ID.fullmatch(key) is None:
-            raise InvalidInput(f"{key[:80]!r} cannot be an event's key: 1 to 128 visible ASCII characters")
-        return format_message_id(self._tenant, key)
+        return format_message_id(self._tenant, check_key(key))
 
     def _check_room(self, size: int) -> None:
         events, taken = len(self._unacked), self._bytes_taken - self._bytes_settled

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tailrace_protocol.errors import InvalidTopic
 from tailrace_protocol.topics import check_topic, quote_token
 
 LEASE_HEADER = "Tailrace-Lease"
@@ -140,7 +141,11 @@ def format_job_topic(job: str, user: str | None = None) -> str:
     Id and user are quoted where a token cannot hold them as they are.
 
     Raises:
-        InvalidTopic: one of them is empty, or the topic gets too long.
+        InvalidTopic: one of them is empty or no text, or the topic gets too long.
     """
+    if job == "":
+        raise InvalidTopic("the id of a job is at least one character")
+    if user == "":
+        raise InvalidTopic("the owner of a job is at least one character; None for a job without one")
     topic = f"jobs.{quote_token(job)}"
     return check_topic(topic if user is None else f"users.{quote_token(user)}.{topic}")

@@ -1,6 +1,9 @@
 """The JetStream stream that is the log: its name and configuration, as plain data (NATS ADR-2, ADR-31, ADR-43)."""
 
+import re
 from typing import Any
+
+from tailrace_protocol.errors import InvalidInput
 
 STREAM = "EVENTS"
 
@@ -13,6 +16,7 @@ GENERATION_KEY = "tailrace_generation"
 MAX_MESSAGE_BYTES = 1 << 20
 """The stream takes more than one event may have, so that foreign writers are not refused without need."""
 
+_KEY = re.compile(r"[!-~]{1,128}")
 _NANOSECONDS = 1_000_000_000
 
 
@@ -44,6 +48,17 @@ def build_stream_config(*, replicas: int, max_age: float, max_bytes: int = -1) -
         # Whoever may store on one subject could empty the whole stream with `Nats-Rollup: all`.
         "allow_rollup_hdrs": False,
     }
+
+
+def check_key(key: str) -> str:
+    """Return a caller's own id for an event as it is.
+
+    Raises:
+        InvalidInput: it cannot be one.
+    """
+    if _KEY.fullmatch(key) is None:
+        raise InvalidInput(f"{key[:80]!r} cannot be an event's id: 1 to 128 visible ASCII characters")
+    return key
 
 
 def format_message_id(tenant: str, key: str) -> str:

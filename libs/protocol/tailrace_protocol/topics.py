@@ -31,8 +31,10 @@ def quote_token(text: str) -> str:
     `quote_token("Jane Doe.pdf")` is `Jane%20Doe%2Epdf`; `unquote_token` turns it back.
 
     Raises:
-        InvalidTopic: `text` is empty, or holds a lone surrogate, which UTF-8 cannot carry.
+        InvalidTopic: `text` is none, is empty, or holds a lone surrogate, which UTF-8 cannot carry.
     """
+    if not isinstance(text, str):
+        raise InvalidTopic(f"{text!r} is a {type(text).__name__}, and a token is text: pass str(...)")
     if not text:
         raise InvalidTopic("a token is at least one character")
     if _PLAIN_TOKEN.fullmatch(text):
