@@ -7,8 +7,8 @@ import pytest
 from cli.command import Run, Start, wait_ready
 from pydantic import SecretStr
 from support.broker import PATIENCE, Broker, pick_ports
-from tailrace_cli.commands.edge import name_option, name_variable, read_settings
-from tailrace_edge.settings import Settings
+from tailrace_cli.commands.edge import name_option, read_settings
+from tailrace_edge.settings import Settings, name_variable
 from tailrace_protocol.errors import SetupError
 
 SECRETS = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]

@@ -183,8 +183,29 @@ def test_a_store_in_use_is_told(up: Up, run: Run, tmp_path: Path) -> None:
 
 
 def test_an_edge_that_cannot_run_is_told(run: Run, tmp_path: Path) -> None:
-    done = run("up", "--port", "0", "--nats-port", "0", "--store", str(tmp_path / "data"), TAILRACE_HEARTBEAT="no")
+    variables = {"TAILRACE_AUTH": "jwt", "TAILRACE_JWT_KEY_FILES": str(tmp_path / "none.pem")}
+    done = run("up", "--port", "0", "--nats-port", "0", "--store", str(tmp_path / "data"), **variables)
 
     assert done.returncode == 1
     assert "ended at once" in done.stderr
+    assert "none.pem" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_settings_that_cannot_be_are_told_before_anything_is_started(run: Run, tmp_path: Path) -> None:
+    done = run("up", "--port", "0", "--nats-port", "0", "--store", str(tmp_path / "data"), TAILRACE_HEARTBEAT="no")
+
+    assert done.returncode == 2
+    assert "TAILRACE_HEARTBEAT" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_misspelled_setting_is_told(start: Start, tmp_path: Path) -> None:
+    [nats_port] = pick_ports(1)
+    process = start("up", "--port", "0", "--nats-port", str(nats_port), "--store", "data", TAILRACE_CORS_ORIGIN="*")
+    assert process.stdout is not None
+    process.stdout.readline()  # the edges serve
+
+    said = "TAILRACE_CORS_ORIGIN is no setting, and changes nothing; is it TAILRACE_CORS_ORIGINS?"
+    assert said in (tmp_path / "up.err").read_text()
+    assert said in (tmp_path / "data" / "logs" / "edge-1.log").read_text()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from tailrace_edge.settings import Settings
+from tailrace_edge.settings import Settings, find_unknown
 from tailrace_protocol.errors import SetupError
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -154,6 +154,32 @@ def test_secrets_are_not_shown() -> None:
     settings = Settings(auth="jwt", jwt_secret=SecretStr("hidden"), ticket_secret=SecretStr("hidden"))
 
     assert "hidden" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://app.example", "http://localhost:9000", "http://[::1]:9000", "capacitor://localhost", "null", "*"],
+)
+def test_origins_as_browsers_send_them(origin: str) -> None:
+    assert Settings(cors_origins=("https://other.example", origin)).cors_origins[1] == origin
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["app.example", "localhost:9000", "https://app.example/", "https://app.example/page", "https://App.example"],
+)
+def test_origins_that_no_browser_sends(origin: str) -> None:
+    with pytest.raises(SetupError, match=f"cors_origins has '{origin}', which no browser sends"):
+        Settings(cors_origins=(origin,))
+
+
+def test_settings_that_are_misspelled_are_found() -> None:
+    given = ["TAILRACE_PORT", "TAILRACE_TOKEN", "TAILRACE_URL", "TAILRACE_TENANT", "PORT", "TAILRACE_MAX_CONECTIONS"]
+
+    assert find_unknown([*given, "TAILRACE_EDGE_PORT_80_TCP"]) == [
+        "TAILRACE_EDGE_PORT_80_TCP is no setting, and changes nothing",
+        "TAILRACE_MAX_CONECTIONS is no setting, and changes nothing; is it TAILRACE_MAX_CONNECTIONS?",
+    ]
 
 
 def test_proxies_are_networks() -> None:

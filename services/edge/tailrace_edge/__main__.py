@@ -6,10 +6,12 @@ from pydantic import ValidationError
 from tailrace_protocol.errors import SetupError
 
 from tailrace_edge.server import run
-from tailrace_edge.settings import Settings
+from tailrace_edge.settings import Settings, describe_mistakes
 
 if __name__ == "__main__":
     try:
         run(Settings())
-    except (SetupError, ValidationError) as error:
+    except SetupError as error:
         sys.exit(f"tailrace edge: {error}")
+    except ValidationError as error:
+        sys.exit(f"tailrace edge: {describe_mistakes(error)}")

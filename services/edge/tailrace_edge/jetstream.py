@@ -350,7 +350,7 @@ class JetStream:
         # While the broker is away, this is called ten times a second.
         log = _log.debug if described == self._last_error else _log.warning
         self._last_error = described
-        log("broker error", error=described)
+        log("broker error", servers=self.hosts, error=described)
 
     async def _log_disconnect(self) -> None:
         if not self._client.is_closed:

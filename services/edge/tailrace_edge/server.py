@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
+import os
 import socket
 from types import FrameType
 
@@ -15,7 +17,7 @@ from tailrace_edge.app import create_app
 from tailrace_edge.connection import DetachableProtocol
 from tailrace_edge.edge import Edge
 from tailrace_edge.logs import configure_logs
-from tailrace_edge.settings import Settings
+from tailrace_edge.settings import Settings, find_unknown
 
 _BACKLOG = 4096
 _LISTENERS = 4
@@ -26,6 +28,12 @@ _GC_THRESHOLDS = (20_000, 20, 50)
 
 _GRACE = 5
 """Seconds that other requests have to end after the drain."""
+
+_ADVICE = {
+    errno.EADDRNOTAVAIL: "name an address of this machine, or 0.0.0.0 for all of them",
+    errno.EACCES: "choose a port of 1024 or more",
+}
+"""What to do where it is not the port that is taken."""
 
 _log = structlog.get_logger(__name__)
 
@@ -73,6 +81,8 @@ def run(settings: Settings) -> None:
         SetupError: it cannot listen on its address.
     """
     configure_logs(settings.log_level, settings.log_format)
+    for line in find_unknown(os.environ):
+        _log.warning("unknown setting", problem=line)
     listeners = _listen(settings)
     host, port = listeners[0].getsockname()[:2]
     _log.info("edge starting", name=settings.name, url=format_url(host, port))
@@ -139,10 +149,8 @@ def _listen(settings: Settings) -> list[socket.socket]:
     except OSError as error:
         for listener in listeners:
             listener.close()
-        raise SetupError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
-            "choose another port, or share it with --reuse-port"
-        ) from error
+        advice = _ADVICE.get(error.errno or 0, "choose another port, or share it with --reuse-port")
+        raise SetupError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; {advice}") from error
     return listeners
 
 

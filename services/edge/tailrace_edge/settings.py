@@ -1,13 +1,16 @@
 """Settings of an edge: each is an option of `tailrace edge` and a variable `TAILRACE_*`."""
 
 import os
+import re
 import socket
+from collections.abc import Iterable
+from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tailrace_protocol.errors import SetupError
 
@@ -19,7 +22,12 @@ Count = Annotated[int, Field(gt=0)]
 Limit = Annotated[int, Field(ge=0)]
 
 
+_PREFIX = "TAILRACE_"
+_OF_COMMANDS = frozenset({"TAILRACE_URL", "TAILRACE_TENANT", "TAILRACE_TOKEN"})
+"""Variables that an edge has no use for: those of the command line and of producers."""
+
 _SCHEMES = frozenset({"nats", "tls", "ws", "wss"})
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._~:\[\]-]+|null|\*")
 
 
 def _default_name() -> str:
@@ -29,7 +37,7 @@ def _default_name() -> str:
 class Settings(BaseSettings):
     """What an edge is started with. Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="TAILRACE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     nats_url: Annotated[str, Field(description="Broker, or several separated by commas.")] = "nats://127.0.0.1:4222"
     publish_nats_url: Annotated[
@@ -149,6 +157,16 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_origins(self) -> Self:
+        for origin in self.cors_origins:
+            if _ORIGIN.fullmatch(origin) is None:
+                raise SetupError(
+                    f"cors_origins has {origin!r}, which no browser sends; an origin is scheme, host and port, "
+                    "in lower case and without a path: https://app.example or http://localhost:9000"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_servers(self) -> Self:
         for name, url in (("nats_url", self.nats_url), ("publish_nats_url", self.publish_nats_url)):
             servers = url.split(",") if url or name == "nats_url" else []
@@ -206,6 +224,28 @@ class Settings(BaseSettings):
             slow_after=self.slow_after,
             lag_after=self.lag_after,
         )
+
+
+def name_variable(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"{_PREFIX}{field}".upper()
+
+
+def describe_mistakes(error: ValidationError) -> str:
+    """Return what is wrong with settings that variables gave, by their names."""
+    return "; ".join(
+        f"{name_variable(str(found['loc'][0]))}: {found['msg']}, not {found['input']!r}" for found in error.errors()
+    )
+
+
+def find_unknown(variables: Iterable[str]) -> list[str]:
+    """Return what to say of variables that look like settings and are none, as one that is misspelled does."""
+    known = {name_variable(field) for field in Settings.model_fields} | _OF_COMMANDS
+    lines = []
+    for name in sorted(name for name in variables if name.startswith(_PREFIX) and name not in known):
+        similar = get_close_matches(name, known, n=1, cutoff=0.8)
+        lines.append(f"{name} is no setting, and changes nothing" + (f"; is it {similar[0]}?" if similar else ""))
+    return lines
 
 
 def _is_server(url: str) -> bool:

@@ -9,7 +9,7 @@ import typer
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsError
-from tailrace_edge.settings import Settings
+from tailrace_edge.settings import Settings, name_variable
 from tailrace_protocol.errors import SetupError
 
 _ALIASES = {"nats_url": ["--nats"]}
@@ -19,11 +19,6 @@ _METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 def name_option(field: str) -> str:
     """Return the option of a setting."""
     return f"--{field.replace('_', '-')}"
-
-
-def name_variable(field: str) -> str:
-    """Return the environment variable of a setting."""
-    return f"{Settings.model_config['env_prefix']}{field}".upper()
 
 
 def read_settings(options: dict[str, Any]) -> Settings:

@@ -6,7 +6,10 @@ import signal
 from typing import Annotated
 
 import typer
+from tailrace_edge.settings import find_unknown
+from tailrace_producer.environment import DEFAULT_URL
 
+from tailrace_cli.commands.edge import read_settings
 from tailrace_cli.node import Node
 from tailrace_cli.options import DEFAULT_STORE, MaxAge, Store, parse_max_age
 
@@ -28,6 +31,10 @@ def command(
     Example:  [bold]tailrace up --port 8080 --edges 2 --store ./data[/bold]
     """
     kept = None if max_age is None else parse_max_age(max_age)
+    # Tells of mistakes here, and not in the edges' logs. What the edges are given as options may be anything.
+    read_settings({"host": "127.0.0.1", "port": port, "nats_url": DEFAULT_URL})
+    for line in find_unknown(os.environ):
+        _tell(line)
     node = Node(
         store=store,
         port=port,
