@@ -2,7 +2,8 @@
 
 import pytest
 from cli.command import Run
-from support.broker import pick_ports
+from support.broker import Broker, pick_ports
+from tailrace_client.testing import ScriptedEdge, unauthorized
 
 COMMANDS = ["up", "broker", "init", "edge", "publish", "tail", "jobs", "top", "token"]
 
@@ -79,3 +80,21 @@ def test_a_mistake_is_one_line_and_exits_1(run: Run, arguments: list[str], said:
     assert done.stderr.startswith("tailrace: ")
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["tail", "a"], ["jobs"], ["jobs", "--once"], ["top", "--once"]], ids=" ".join)
+def test_who_has_no_good_token_is_told_where_to_put_one(run: Run, command: list[str]) -> None:
+    with ScriptedEdge([unauthorized()] * 4) as edge:
+        done = run(*command, "--url", edge.url, TAILRACE_TOKEN="bad")
+
+    assert done.returncode == 1
+    assert done.stderr.endswith("; put a token that is good into TAILRACE_TOKEN (tailrace token makes one)\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_more_replicas_than_brokers(run: Run, bare_broker: Broker) -> None:
+    done = run("init", "--replicas", "3", "--nats", bare_broker.url)
+
+    assert done.returncode == 1
+    assert "--replicas 3 takes a cluster of as many brokers" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -144,8 +144,10 @@ async def test_a_job_that_has_ended_or_never_was(edge: EdgeProcess, broker: Brok
         async with work(client, "commands.acme.>", b'{"taken":true}') as asked:
             ended = await call(edge, "/v1/acme/jobs/1/cancel", method="POST")
             missing = await call(edge, "/v1/acme/jobs/2/cancel", method="POST")
+            of_another = await call(edge, "/v1/acme/jobs/1/cancel?user=7", method="POST")
     assert (ended.status_code, ended.json()["type"]) == (409, "urn:tailrace:problem:job-ended")
     assert (missing.status_code, missing.json()["type"]) == (404, "urn:tailrace:problem:no-such-job")
+    assert of_another.json()["detail"] == "there is no job '1' of '7', or it was deleted"
     assert asked == []
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+from tailrace_client import Unauthorized
 from tailrace_edge.logs import configure_logs
 from tailrace_protocol.errors import TailraceError
 
@@ -16,6 +17,8 @@ def explain_mistakes(program: str) -> Iterator[None]:
     configure_logs("critical", "console")
     try:
         yield
+    except Unauthorized as error:
+        _exit(program, f"{error}; put a token that is good into TAILRACE_TOKEN (tailrace token makes one)")
     except TailraceError as error:
         _exit(program, str(error))
     except OSError as error:

@@ -5,12 +5,15 @@ from typing import Annotated, Any
 
 import typer
 from tailrace_edge.creation import create_stream
-from tailrace_edge.jetstream import JetStreamUnavailable
+from tailrace_edge.jetstream import JetStreamError, JetStreamUnavailable
 from tailrace_producer.environment import DEFAULT_URL
-from tailrace_protocol.errors import BrokerUnavailable
+from tailrace_protocol.errors import BrokerUnavailable, SetupError
 from tailrace_protocol.stream import STREAM
 
 from tailrace_cli.options import MaxAge, NatsUrl, format_age, parse_max_age, parse_max_bytes
+
+_TOO_FEW_BROKERS = (10074, 10005)
+"""JetStream's numbers for: no cluster, and a cluster that is too small."""
 
 _KEPT = "as it is; for a new log "
 
@@ -39,6 +42,10 @@ def command(
         created, config = asyncio.run(create_stream(nats, replicas=replicas, max_age=kept, max_bytes=limit))
     except JetStreamUnavailable as error:
         raise BrokerUnavailable(f"{error}; start one with tailrace broker, or name another with --nats") from error
+    except JetStreamError as error:
+        if error.error_code not in _TOO_FEW_BROKERS:
+            raise
+        raise SetupError(f"--replicas {replicas} takes a cluster of as many brokers, all there: {error}") from error
     typer.echo(f"stream {STREAM} {'created' if created else 'is there'}: {_describe(config)}")
 
 

@@ -72,5 +72,5 @@ def _show(console: Console, client: SyncClient, user: str | None) -> None:
 
 
 def _tell_link(urls: list[str], link: Link) -> None:
-    if link.state not in (LinkState.LIVE, LinkState.ENDED):
+    if link.state not in (LinkState.LIVE, LinkState.ENDED, LinkState.UNAUTHORIZED):  # the last is an error, and told
         typer.echo(format_link(link, urls), err=True)

@@ -70,7 +70,7 @@ def format_event(event: Event) -> Text:
 def _tell_link(urls: list[str], link: Link) -> None:
     if link.state is LinkState.LIVE:
         _tell(f"{'connected' if link.reconnects == 0 else 'resumed'} at {link.edge}")
-    elif link.state is not LinkState.ENDED:
+    elif link.state not in (LinkState.ENDED, LinkState.UNAUTHORIZED):  # the latter is an error, which is told
         _tell(format_link(link, urls))
 
 

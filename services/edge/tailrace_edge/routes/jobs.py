@@ -105,7 +105,8 @@ async def _find_job(edge: Edge, tenant: str, job: str, user: str | None) -> Entr
     entries = await edge.snapshots.read(_find_paths(tenant, quote_token(job), user))
     found = [entry for entry in entries if not entry.tombstone and _read_state(entry) is not None]
     if not found:
-        raise Problem(404, "no-such-job", f"there is no job {job!r}, or it was deleted")
+        owner = "" if user is None else f" of {user!r}"
+        raise Problem(404, "no-such-job", f"there is no job {job!r}{owner}, or it was deleted")
     return found[-1]
 
 
