@@ -1,10 +1,11 @@
 """A FastAPI application that builds reports in background tasks."""
 
 import asyncio
+from contextlib import suppress
 from uuid import uuid4
 
 from fastapi import BackgroundTasks, FastAPI
-from tailrace_producer import Job
+from tailrace_producer import Job, JobCancelled
 from tailrace_producer.contrib.fastapi import ProducerDependency, producer_lifespan
 
 app = FastAPI(lifespan=producer_lifespan("nats://127.0.0.1:4222"))
@@ -22,8 +23,9 @@ async def create_report(user: str, background: BackgroundTasks, producer: Produc
 
 async def build_report(job: Job) -> None:
     """Build the report, page by page."""
-    async with job:
-        async for page in job.track(range(7)):
-            job.update(message=f"page {page + 1}")
-            await asyncio.sleep(0.1)
-        job.complete({"url": "/reports/7.pdf"})
+    with suppress(JobCancelled):  # the job has ended by then; the server would log it as an error
+        async with job:
+            async for page in job.track(range(7)):
+                job.update(message=f"page {page + 1}")
+                await asyncio.sleep(0.1)
+            job.complete({"url": "/reports/7.pdf"})

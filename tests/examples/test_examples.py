@@ -198,6 +198,8 @@ async def test_the_stop_button_ends_job_and_text(place: Path, environment: dict[
         while "jobs.17  running" not in run("tailrace jobs --once", place, environment):
             pass
         answer = run(f"{stop}; {watch}", place, environment)
+        run(ask, place, environment)  # by now the server has logged what it had to log of the first one
 
+    assert "Traceback" not in (place / "served.log").read_text()
     assert "event: cancelled" in answer
     assert "event: complete" not in answer
