@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import pytest
 from producer.faults import read_events
@@ -37,6 +38,51 @@ async def test_example(broker: Broker, number: int, topics: set[str]) -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert {event[1] for event in await read_events(broker.url, "acme")} == topics
+
+
+PLAIN = """
+import signal, sys, time
+from tailrace_producer import SyncProducer
+
+{line}
+with SyncProducer("{url}", tenant="acme") as producer, producer.job("stopped") as job:
+    for _ in job.track(range(100_000)):
+        time.sleep(0.01)
+"""
+ASYNC = """
+import asyncio, signal
+from tailrace_producer import Producer
+
+async def main():
+    {line}
+    async with Producer("{url}", tenant="acme") as producer, producer.job("stopped") as job:
+        async for _ in job.track(range(100_000)):
+            await asyncio.sleep(0.01)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "begins"), [(PLAIN, "signal.signal("), (ASYNC, "asyncio.get_running_loop()")], ids=["plain", "async"]
+)
+async def test_what_the_page_says_about_sigterm(broker: Broker, program: str, begins: str, tmp_path: Path) -> None:
+    [line] = re.findall(rf"`({re.escape(begins)}[^`]+)`", PAGE)
+    script = program.format(line=line, url=broker.url)
+    with (tmp_path / "stderr").open("wb") as said:
+        process = await anyio.open_process([sys.executable, "-c", script], stdout=None, stderr=said)
+    try:
+        while not await read_events(broker.url, "acme"):  # its handler is there by then
+            assert process.returncode is None, (tmp_path / "stderr").read_text()
+        process.terminate()
+        with anyio.fail_after(PATIENCE):
+            await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.aclose()
+
+    assert (await read_events(broker.url, "acme"))[-1][2] == "cancelled", (tmp_path / "stderr").read_text()
 
 
 def test_every_example_is_tested() -> None:
