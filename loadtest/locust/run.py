@@ -46,22 +46,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with use_edges(options.host, folder) as host:
         command = format_command(python, host, options, [*others])
         done = subprocess.run(command, env=make_variables(), check=False)
-    print(f"load: the report is {folder / 'report.html'}, and the figures stand beside it", flush=True)
+    if (folder / "report.html").exists():  # it does not, where locust did not begin
+        print(f"load: the report is {folder / 'report.html'}, and the figures stand beside it", flush=True)
     return done.returncode
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of what is not locust's."""
     parser = argparse.ArgumentParser(prog="run.py", allow_abbrev=False)
-    parser.add_argument("--scenario", default="steady", help=f"{', '.join(SCENARIOS)}; several with commas")
+    parser.add_argument(
+        "--scenario", type=check_scenario, default="steady", help=f"{', '.join(SCENARIOS)}; several with commas"
+    )
     parser.add_argument("--shape", choices=SHAPES, help="takes the place of --users, --spawn-rate and --time")
-    parser.add_argument("--host", help="URL of the edge or load balancer; by default edges are started here")
+    parser.add_argument(
+        "--host", type=check_host, help="URL of the edge or load balancer; by default edges are started here"
+    )
     parser.add_argument("--users", type=int, default=500, help="clients, producers included")
     parser.add_argument("--spawn-rate", type=int, default=50, help="clients that come in a second")
     parser.add_argument("--time", default="2m", help="how long, as 90s, 2m, 8h")
     parser.add_argument("--processes", type=int, default=1, help="workers on this machine, each a core")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "load" / time.strftime("%Y-%m-%d-%H%M%S"))
     return parser
+
+
+def check_scenario(text: str) -> str:
+    """Return scenarios, separated by commas, as they are; each has a locustfile beside this file."""
+    for name in text.split(","):
+        if not (HERE / f"{name}.py").exists():
+            raise argparse.ArgumentTypeError(f"{name!r} is none; there are {', '.join(SCENARIOS)}")
+    return text
+
+
+def check_host(url: str) -> str:
+    """Return a URL as it is."""
+    if not url.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{url!r} is no URL of an edge, like http://127.0.0.1:8080")
+    return url
 
 
 def format_command(python: Path, host: str, options: argparse.Namespace, others: Sequence[str]) -> list[str]:

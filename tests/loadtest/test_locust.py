@@ -5,6 +5,7 @@ import csv
 import fcntl
 import os
 import re
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from history import Log, Stored
 from hypothesis import given
 from hypothesis import strategies as st
 from locust.growing_log import GrowingLog  # loadtest/locust; locust itself is not installed here
-from support.broker import Broker, pick_ports
+from support.broker import PATIENCE, Broker, pick_ports
 from support.edge import EdgeProcess
 from support.waiting import wait_until
 
@@ -138,6 +139,23 @@ class Run:
 def count_streams(edge: EdgeProcess) -> int:
     connections = psutil.Process(edge.pid).net_connections()
     return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == edge.port for each in connections)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--scenario", "steady,nope"], "'nope' is none; there are steady, dashboards, tokens, deploy, producers"),
+        (["--host", "localhost:8080"], "'localhost:8080' is no URL of an edge, like http://127.0.0.1:8080"),
+        (["--shape", "wave"], "'wave'"),
+    ],
+)
+def test_what_it_cannot_do_it_tells_before_anything_is_started(arguments: list[str], told: str) -> None:
+    command = [sys.executable, str(LOCUST / "run.py"), *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "loadtest")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    assert done.returncode == 2
+    assert told in done.stderr.splitlines()[-1]
 
 
 @needs_locust
