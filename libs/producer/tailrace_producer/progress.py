@@ -107,6 +107,11 @@ class Progress:
         return self._user
 
     @property
+    def id(self) -> str:
+        """What edges and clients call it."""
+        return self._id
+
+    @property
     def name(self) -> str:
         """What people call it: the title, or else the id."""
         return self._title or self._id

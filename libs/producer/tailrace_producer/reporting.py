@@ -78,6 +78,11 @@ class BaseJob:
         self._children: set[Relative] = set()
 
     @property
+    def id(self) -> str:
+        """What clients ask an edge for, with the user's if it has an owner."""
+        return self._progress.id
+
+    @property
     def topic(self) -> str:
         """What watchers of the job watch."""
         return self._topic
@@ -285,8 +290,10 @@ class BaseJob:
     def _refuse(self) -> NoReturn:
         if self._status is _RUNNING:
             raise ProducerClosed(f"the producer of the job {self._topic} is closed")
-        when = "was not started: use it in a with block" if self._status is None else f"has ended ({self._status})"
-        raise JobEnded(f"the job {self._topic} {when}")
+        if self._status is None:
+            advice = "use it in a with block, or call start (a JobTracker: send_start)"
+            raise JobEnded(f"the job {self._topic} was not started: {advice}")
+        raise JobEnded(f"the job {self._topic} has ended ({self._status})")
 
     def _begin_step(self, name: str, weight: float | None) -> Part:
         with self._lock:

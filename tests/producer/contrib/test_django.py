@@ -222,7 +222,7 @@ class TestJobTracker:
     @pytest.mark.usefixtures("read")
     async def test_what_cannot_be_reported_is_told(self, producer: SyncProducer) -> None:
         tracker = JobTracker("one")
-        with pytest.raises(JobEnded, match="was not started"):
+        with pytest.raises(JobEnded, match=r"was not started: .* call start \(a JobTracker: send_start\)"):
             tracker.send_progress(1)
         tracker.send_start()
         with pytest.raises(JobEnded, match="started before"):
