@@ -113,6 +113,25 @@ async def test_lists_are_to_be_seen_where_the_screen_is_low(edge: EdgeProcess, s
             assert await pane.evaluate("pane => pane.getBoundingClientRect().top < innerHeight - 100"), view
 
 
+REACH = """control => {
+    control.scrollIntoView({ block: "nearest", behavior: "instant" });
+    const { x, y, width, height } = control.getBoundingClientRect();
+    return control.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}"""
+
+
+@pytest.mark.parametrize("key", ["n", "k", "?"])
+async def test_all_of_a_dialog_can_be_reached_where_the_screen_is_low(edge: EdgeProcess, key: str) -> None:
+    async with open_console(edge, viewport={"width": 667, "height": 315}) as console:
+        await open_view(console, "events")
+        await console.page.keyboard.press(key)
+        await expect(console.page.get_by_role("dialog")).to_be_visible()
+        controls = await console.page.locator("dialog :is(button, input, textarea, .hint):visible").all()
+        reached = [await control.evaluate(REACH) for control in controls]
+        assert reached == [True] * len(controls)
+        assert len(controls) > 2
+
+
 async def test_everything_is_done_with_the_keyboard(edge: EdgeProcess) -> None:
     async with open_console(edge) as console:
         await open_view(console, "events")
