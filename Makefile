@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/protocol libs/producer libs/client services/edge libs/cli services/demo
 
-.PHONY: help setup demo test bench lint types check simulate faults rolling-update load lock clean
+.PHONY: help setup demo test browsers bench lint types check simulate faults rolling-update load lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: setup  ## Watch real work stream through two edges, one of which is killed
 test: setup check  ## Lint, check types, run every test (installs Chromium if root)
 	@sh tests/setup.sh
 	$(BIN)/pytest -n 4 --dist worksteal
+
+browsers: setup  ## Check client, element and console in Firefox and WebKit, where they are installed
+	$(BIN)/pytest -n 2 tests/browser/other_browsers/check_*.py
 
 check: lint types
 

@@ -112,5 +112,7 @@ window.showState = (name, id = name) => {
   return element;
 };
 
+/** Whoever drives the page may have a global object of its own, into which `import` would load. */
+window.loadShim = () => import("/shim.js");
 window.TailraceProgress = TailraceProgress;
 window.ready = true;
