@@ -1,7 +1,13 @@
 // Follows a stream as the test says, and prints what it gets: [id, data] of events, {link}, {gap}; nothing else.
-import { createClient } from "../../libs/client-js/src/index.ts";
+import { createClient, type ClientOptions, type StreamOptions } from "../../libs/client-js/src/index.ts";
 
-const { token, count, stream, ...options } = JSON.parse(process.argv[2] as string);
+interface Wanted extends ClientOptions {
+  token?: string;
+  count: number;
+  stream: StreamOptions;
+}
+
+const { token, count, stream, ...options } = JSON.parse(process.argv[2] as string) as Wanted;
 const client = createClient({ ...options, ...(token && { getToken: () => token }) });
 const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const events = client.stream(stream);

@@ -9,25 +9,24 @@ from conformance.programs import require_node, require_npm
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "libs" / "client-js"
-_MODULES = PACKAGE / "node_modules"
-_STAMP = _MODULES / ".tailrace-lock"
 
 
-def prepare_package() -> Path:
-    """Return the package's folder, with all that its lock file names installed; several tests may call this at once."""
-    lock = hashlib.sha256((PACKAGE / "package-lock.json").read_bytes()).hexdigest()
+def prepare_package(folder: Path = PACKAGE) -> Path:
+    """Return a package's folder, with all that its lock file names installed; several tests may call this at once."""
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".tailrace-lock"
     (ROOT / "build").mkdir(exist_ok=True)
     with (ROOT / "build" / "client-js.lock").open("w") as mutex:
         fcntl.flock(mutex, fcntl.LOCK_EX)
-        if not _STAMP.exists() or _STAMP.read_text() != lock:
-            run([require_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            _STAMP.write_text(lock)
-    return PACKAGE
+        if not stamp.exists() or stamp.read_text() != lock:
+            run([require_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+            stamp.write_text(lock)
+    return folder
 
 
-def run(command: list[str | Path]) -> str:
-    """Return what a program prints that runs in the package's folder; fail the test with it if the program fails."""
-    done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, check=False)
+def run(command: list[str | Path], folder: Path = PACKAGE) -> str:
+    """Return what a program prints that runs in a package's folder; fail the test with it if the program fails."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command[0]}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

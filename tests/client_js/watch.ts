@@ -1,7 +1,7 @@
 // Watches a job and a text on a real edge, and prints what becomes of them.
-import { createClient, type Text } from "../../libs/client-js/src/index.ts";
+import { createClient, type TailraceError, type Text } from "../../libs/client-js/src/index.ts";
 
-const { url, job: id, text: topic } = JSON.parse(process.argv[2] as string);
+const { url, job: id, text: topic } = JSON.parse(process.argv[2] as string) as { url: string; job: string; text?: string };
 const client = createClient({ url, tenant: "acme" });
 const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`);
 if (topic) {
@@ -19,6 +19,6 @@ if (topic) {
   // A client that comes long after the end.
   say((await createClient({ url, tenant: "acme" }).job(id, { user: "7" }).finished()).status);
   say((await client.last("users.7.>")).events.map((event) => [event.topic, event.type]));
-  say(await job.cancel().catch((error) => [error.code, error.status]));
+  say(await job.cancel().catch((error: unknown) => [(error as TailraceError).code, (error as TailraceError).status]));
 }
 client.dispose();

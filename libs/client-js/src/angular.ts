@@ -89,8 +89,8 @@ export function streamSignal<T = unknown>(
 }
 
 interface Store<Snapshot> {
-  subscribe(onChange: () => void): () => void;
-  getSnapshot(): Snapshot;
+  subscribe: (onChange: () => void) => () => void;
+  getSnapshot: () => Snapshot;
 }
 
 /** Returns the snapshot of a store, which may become another one. */
@@ -98,7 +98,7 @@ function follow<Snapshot>(injector: Injector, getStore: () => Store<Snapshot>): 
   const store = computed(getStore);
   const changes = signal(0);
   // On a server the connection would outlive what is rendered.
-  if (injector.get(PLATFORM_ID).toString() !== "server") {
+  if (injector.get(PLATFORM_ID) !== "server") {
     effect(
       (onCleanup) => {
         const { subscribe } = store();
@@ -116,7 +116,7 @@ function follow<Snapshot>(injector: Injector, getStore: () => Store<Snapshot>): 
 
 const watchNothing = () => () => {};
 
-function getInjector(caller: Function): Injector {
+function getInjector(caller: (...given: never[]) => unknown): Injector {
   assertInInjectionContext(caller);
   return inject(Injector);
 }

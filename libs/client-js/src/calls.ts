@@ -44,7 +44,7 @@ export async function call<T>(edges: Edges, path: string, options: CallOptions =
       gone.throwIfAborted();
       if (error instanceof TailraceError) throw error;
       if (method === "GET" && ++tried < edges.urls.length) continue;
-      throw new TailraceError("unavailable", `no edge answers: ${error}`);
+      throw new TailraceError("unavailable", `no edge answers: ${String(error)}`);
     }
     edges.first = first + tried;
     if (answer.ok) return (text ? JSON.parse(text) : undefined) as T;

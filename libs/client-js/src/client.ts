@@ -2,6 +2,7 @@ import { Connection, type Reader } from "./connection.ts";
 import type { CallOptions, Snapshot } from "./calls.ts";
 import { Edges, type EdgeOptions, type Query } from "./edges.ts";
 import { TailraceError } from "./errors.ts";
+import type { Here } from "./here.ts";
 import { isId } from "./items.ts";
 import type { Link } from "./link.ts";
 import { formatTopic, Job } from "./job.ts";
@@ -26,7 +27,7 @@ export interface ClientOptions extends EdgeOptions {
 export interface Sharing {
   edges: Edges;
   /** Goes on after `cursor`, if that is an id. */
-  connect(stream: AskedStream, cursor?: string, transport?: Transport): Connection;
+  connect: (stream: AskedStream, cursor?: string, transport?: Transport) => Connection;
 }
 
 /** What is asked of a connection. */
@@ -46,7 +47,7 @@ export class Client {
   constructor({ whenHidden, transport, share, ...options }: ClientOptions) {
     this.#edges = new Edges(options);
     this.#page = new Page(this.#edges.disposed.signal, (whenHidden as Exclude<typeof whenHidden, "keep">)?.closeAfter);
-    const streams = transport ? transport === "fetch" : options.fetch || "body" in (globalThis.Response?.prototype ?? {});
+    const streams = transport ? transport === "fetch" : options.fetch || "body" in ((globalThis as Here).Response?.prototype ?? {});
     this.#transport = streams ? fetchStream : openEventSource;
     this.#share = share?.({ edges: this.#edges, connect: this.#connect });
   }
@@ -59,7 +60,7 @@ export class Client {
     if (!topics.length) throw new TailraceError("invalid", "topics: none");
     const asked = { ...options, topics, from: typeof from === "string" ? from : from.toISOString() };
     const connect = ((maxRate ?? until) === undefined && this.#share) || this.#connect;
-    const key = persist && `tailrace ${urls[0]} ${tenant} ${persist}`;
+    const key = persist && `tailrace ${urls[0]!} ${tenant} ${persist}`;
     return new Stream<T>((kept) => connect(asked, kept), this.#page, signal, key);
   }
 

@@ -206,7 +206,7 @@ export class Connection implements Reader {
    * `silent`. Throws what another attempt does not mend.
    */
   #lose(error: unknown, silent = false): void {
-    const { message = `${error}` } = Object(error) as Partial<Error>;
+    const { message = String(error) } = Object(error) as Partial<Error>;
     const { code, status = 0, retryAfter } = (error instanceof TailraceError ? error : {}) as Partial<TailraceError>;
     if (status === 204) this.#leave("closed", "finished");
     else if (status === 401 && this.#edges.getToken && this.#reason !== "unauthorized") this.#reason = "unauthorized";
@@ -296,7 +296,7 @@ export class Connection implements Reader {
   }
 
   #close({ reason, retry }: Control): void {
-    const words = `closed: ${reason}`;
+    const words = `closed: ${reason!}`;
     if (reason === "token_expired") this.#reason = "expired";
     if (reason === "finished") this.#leave("closed", words);
     else if (retry == null) throw new TailraceError("closed", words);

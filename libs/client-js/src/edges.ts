@@ -71,7 +71,7 @@ export class Edges {
 
   format({ number, path, query }: Pick<EdgeRequest, "number" | "path" | "query">): string {
     const fields = query ? `?${new URLSearchParams(query as [string, string][])}` : "";
-    return `${this.urls[number % this.urls.length]}/v1/${this.tenant}/${path}${fields}`;
+    return `${this.urls[number % this.urls.length]!}/v1/${this.tenant}/${path}${fields}`;
   }
 
   /** Rejects with the code `unauthorized` where nobody is signed in. */

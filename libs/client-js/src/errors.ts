@@ -29,7 +29,7 @@ export function isPassing(status: number): boolean {
 
 /** Returns the error that an answer stands for, from its problem+json where it has one (RFC 9457). */
 export function readProblem({ status, headers }: Pick<Response, "status"> & { headers: Pick<Headers, "get"> }, body: string): TailraceError {
-  const problem = parseObject<{ type: unknown; detail: unknown }>(body);
+  const problem = parseObject<{ type: string | number; detail: string }>(body);
   const code = `${problem.type ?? ""}`.split(":").pop();
   const message = `${status}: ${problem.detail || body.slice(0, 200)}`;
   // Seconds, or a date (RFC 9110, 10.2.3)

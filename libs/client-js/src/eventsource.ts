@@ -8,6 +8,7 @@ import type { Answer, Transport } from "./transport.ts";
 const TYPES = "start,progress,warning,log,token,message,notification,complete,failed,cancelled,deleted";
 
 export const eventSource: Transport = async ({ edges, number, query, cursor, reason, signal, asked }) => {
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-template-expression -- numbers and lists come too
   const fields = query.map(([name, value]): [string, string] => [name, `${value}`]);
   const find = (wanted: string) => fields.find(([name]) => name === wanted)?.[1];
   const types = find("types") ?? TYPES;
@@ -26,7 +27,7 @@ export const eventSource: Transport = async ({ edges, number, query, cursor, rea
       asked,
     });
     if (!answer.ok) return answer;
-    fields.push(["ticket", (await answer.json()).ticket]);
+    fields.push(["ticket", ((await answer.json()) as { ticket: string }).ticket]);
   }
   asked();
   signal.throwIfAborted();

@@ -26,8 +26,8 @@ export interface FeedSnapshot<T = unknown> {
 /** A feed as its watchers see it. */
 export interface FeedView<T> {
   /** Returns what ends it; the last one that leaves closes the stream. */
-  subscribe(onChange: () => void, onItem?: (item: Item<T>) => void): () => void;
-  getSnapshot(): FeedSnapshot<T>;
+  subscribe: (onChange: () => void, onItem?: (item: Item<T>) => void) => () => void;
+  getSnapshot: () => FeedSnapshot<T>;
 }
 
 export const NO_FEED: FeedSnapshot<never> = {
@@ -59,7 +59,7 @@ export function viewFeed<T>(client: Client, options: FeedOptions): FeedView<T> {
   };
 }
 
-class Feed extends Emitter<{ change: void; item: Item }> {
+class Feed extends Emitter<{ change: undefined; item: Item }> {
   snapshot: FeedSnapshot = NO_FEED;
   #events = new Map<string, TailraceEvent>();
   #keep: number | "last";

@@ -141,9 +141,11 @@ export class Hub {
     if (this.#stop.signal.aborted) return;
     this.#watchdog = setTimeout(
       () => {
-        if (this.#wants) return this.post("link", this.link);
-        this.#aspire({ steal: true });
-        this.#watch();
+        if (this.#wants) this.post("link", this.link);
+        else {
+          this.#aspire({ steal: true });
+          this.#watch();
+        }
       },
       this.#wants ? PULSE : HUNG * (1 + Math.random()),
     );
@@ -242,7 +244,7 @@ export class Hub {
 
 /** Returns one stream of all that is wanted. */
 function unite(keys: string[]): AskedStream {
-  const all = keys.map((key): Key => JSON.parse(key));
+  const all = keys.map((key) => JSON.parse(key) as Key);
   const topics = [...new Set(all.flatMap(([wanted]) => wanted))];
   const types = all.every(([, wanted]) => wanted) ? all.flatMap(([, wanted]) => wanted as string[]) : undefined;
   return { topics, types, from: "now" };

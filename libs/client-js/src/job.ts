@@ -197,7 +197,7 @@ export class Job<Result = unknown> extends Emitter<JobEvents<Result>> {
   }
 
   /** Takes an event in, and returns whether it was the last one. */
-  #take({ type, data }: TailraceEvent<JobState<Result>>): boolean {
+  #take({ type, data }: TailraceEvent<JobState<Result> | null>): boolean {
     if (type === "deleted") throw new TailraceError("deleted", this.topic);
     // A foreign writer may have put something else there.
     if (typeof data?.id !== "string" || typeof data.status !== "string") return false;

@@ -1,5 +1,6 @@
 /** The life of the page that streams live in. Outside of browsers nothing happens here. */
 import { TailraceError } from "./errors.ts";
+import type { Here } from "./here.ts";
 
 /** Who is told of it. */
 export interface Member {
@@ -14,7 +15,7 @@ export interface Member {
   /** Somebody may have signed in. */
   authorize(): void;
   /** The page may be gone in a moment. */
-  save?(): void;
+  save?: () => void;
   /** Nothing is wanted any more. */
   stop(): void;
 }
@@ -70,7 +71,7 @@ export class Page {
   }
 
   #mind(): void {
-    if (this.#closeAfter !== undefined && this.#members.size && globalThis.document?.hidden) {
+    if (this.#closeAfter !== undefined && this.#members.size && (globalThis as Here).document?.hidden) {
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined;
         this.tell("freeze", "hidden");
@@ -83,6 +84,6 @@ export class Page {
 
   #listen(what: "addEventListener" | "removeEventListener"): void {
     // Capturing, since some of them happen to the document and do not bubble.
-    for (const type in TOLD) globalThis[what]?.(type, this, true);
+    for (const type in TOLD) (globalThis as Here)[what]?.(type, this, true);
   }
 }

@@ -20,12 +20,12 @@ export class SseObservable<T> extends Observable<T> {
   readonly gap$: Observable<Gap | Reset>;
 
   /** @internal */
-  constructor(source: Source, options: ConnectOptions, types: readonly string[] | undefined, pick: (event: TailraceEvent) => T) {
+  constructor(from: Source, options: ConnectOptions, types: readonly string[] | undefined, pick: (event: TailraceEvent) => T) {
     const links = new ReplaySubject<Link>(1);
     const gaps = new ReplaySubject<Gap | Reset>(1);
     super((subscriber) => {
-      const own = typeof source === "string" || source instanceof URL ? readUrl(source, options) : undefined;
-      const { client, ...asked } = own ?? (source as Exclude<Source, string | URL>);
+      const own = typeof from === "string" || from instanceof URL ? readUrl(from, options) : undefined;
+      const { client, ...asked } = own ?? (from as Exclude<Source, string | URL>);
       const stream = client.stream({ ...asked, ...(types && { types }) });
       stream.on("link", (link) => links.next(link));
       const take = (item: Item): boolean => {

@@ -4,6 +4,7 @@
  * reads what it lacks from the log's history, from its own cursor on; so whoever leads, nobody misses anything.
  */
 import type { Share } from "./client.ts";
+import type { Here } from "./here.ts";
 import { Hub } from "./hub.ts";
 import { SharedReader } from "./shared-reader.ts";
 
@@ -15,7 +16,7 @@ import { SharedReader } from "./shared-reader.ts";
  */
 export function share({ principal }: { principal: string }): Share {
   return ({ edges: { urls, tenant }, connect }) => {
-    if (!globalThis.navigator?.locks) return connect;
+    if (!(globalThis as Here).navigator?.locks) return connect;
     const hub = new Hub(connect, `tailrace ${JSON.stringify([urls, tenant, principal])}`);
     return (stream, cursor) => new SharedReader(hub, stream, cursor);
   };

@@ -55,6 +55,7 @@ export class SharedReader implements Reader, HubMember {
       while (this.link.state !== "closed") {
         const { cursor } = this;
         const after = this.#after;
+        // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- others halt it meanwhile
         if (this.#halted) await this.#pause.wait();
         else if (this.#hub.off) return yield* this.#readOwn(false);
         else if (this.#reset) {

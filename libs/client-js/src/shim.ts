@@ -33,7 +33,7 @@ export class SSEProgressUI<Result = unknown> {
       ...options,
     };
     const place = typeof container === "string" ? document.querySelector(container) : (container ?? document.body);
-    if (!place) throw new Error(`container: nothing on the page is ${container}`);
+    if (!place) throw new Error(`container: nothing on the page is ${container as string}`);
     const { element } = this;
     const known = Object.entries(rest).filter(([name, value]) => ["user", "src", "tenant"].includes(name) && value);
     Object.assign(element, { kind, job: jobId, getToken, cancelable: !!cancelable }, Object.fromEntries(known));

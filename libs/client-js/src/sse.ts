@@ -42,7 +42,7 @@ export class SseDecoder {
     if (text[0] === this.#skip) text = text.slice(1);
     this.#skip = text.endsWith("\r") ? "\n" : "";
     const lines = text.split(/\r\n|\r|\n/);
-    lines[0] = this.#rest + lines[0]; // what is long is not searched again
+    lines[0] = this.#rest + lines[0]!; // what is long is not searched again
     this.#rest = lines.pop() as string;
     for (const line of lines) {
       this.#check(line);

@@ -1,5 +1,6 @@
 import type { Reader } from "./connection.ts";
 import { Emitter } from "./emitter.ts";
+import type { Here } from "./here.ts";
 import type { Item } from "./items.ts";
 import type { Link } from "./link.ts";
 import type { Page } from "./page.ts";
@@ -44,12 +45,12 @@ export class Stream<T = unknown> extends Emitter<{ link: Link }> implements Asyn
   /** @internal */
   constructor(open: OpenReader, page: Page, signal: AbortSignal | undefined, key: string | undefined) {
     super();
-    const kept = key && globalThis.sessionStorage?.getItem(key);
+    const kept = key && (globalThis as Here).sessionStorage?.getItem(key);
     const reader = (this.#reader = open(kept || undefined));
     this.#page = page;
     this.#signal = signal;
     reader.save = () => {
-      if (key && reader.cursor) globalThis.sessionStorage?.setItem(key, reader.cursor);
+      if (key && reader.cursor) (globalThis as Here).sessionStorage?.setItem(key, reader.cursor);
     };
     reader.onLink = (link) => this.emit("link", link);
     this.on("link", reader.save);

@@ -52,7 +52,7 @@ interface Folded {
 /** Puts `text` at `offset` code points; not where something before it is missing, which a roll-up will bring. */
 function fold(before: Folded, offset: unknown, text: unknown): Folded {
   if (typeof offset !== "number" || typeof text !== "string" || offset > before.length) return before;
-  const kept = offset === before.length ? before.text : [...before.text].slice(0, offset).join("");
+  const kept = offset === before.length ? before.text : Array.from(before.text).slice(0, offset).join("");
   let length = offset;
   for (const _ of text) length++;
   return { text: kept + text, length };

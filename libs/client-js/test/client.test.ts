@@ -283,7 +283,7 @@ test("an error in a listener is reported, and stops nothing", async (t) => {
   const edge = await ScriptedEdge.start(send(opening(), event(1, { data: state("complete") })));
   const reported: unknown[] = [];
   t.mock.method(globalThis, "queueMicrotask", (act: () => void) => {
-    Promise.resolve().then(act).catch((error) => reported.push(error.message));
+    Promise.resolve().then(act).catch((error: unknown) => reported.push((error as Error).message));
   });
   const job = connect(edge).job("7");
   job.on("progress", () => {

@@ -14,7 +14,9 @@ export function makeHost(): HTMLElement {
 }
 
 let finished = 0;
-afterEach(() => void finished++);
+afterEach(() => {
+  finished++;
+});
 
 /** Resolves once a condition holds; the test's own timeout is the limit. */
 export async function until(condition: () => unknown): Promise<void> {

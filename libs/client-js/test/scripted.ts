@@ -34,7 +34,7 @@ export class ScriptedEdge {
     server.on("request", async (request, answer) => {
       const url = new URL(request.url as string, "http://edge");
       let body = "";
-      for await (const chunk of request) body += chunk;
+      for await (const chunk of request) body += String(chunk);
       const { method = "", headers } = request;
       edge.asked.push({ method, path: url.pathname, query: url.searchParams, headers, body });
       const call = edge.calls[url.pathname.split("/").pop() as string];
@@ -63,7 +63,7 @@ export class ScriptedEdge {
 
 export const id = (sequence: number, epoch = EPOCH): string => `${epoch}-${sequence}`;
 
-export function event(sequence: number, { type = "message", topic = "a.b", data = sequence as unknown } = {}): string {
+export function event(sequence: number, { type = "message", topic = "a.b", data = sequence }: { type?: string; topic?: string; data?: unknown } = {}): string {
   const line = JSON.stringify({ topic, type, time: "2026-01-31T12:00:00Z", data });
   return `id: ${id(sequence)}\nevent: ${type}\ndata: ${line}\n\n`;
 }

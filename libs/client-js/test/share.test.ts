@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Feed } from "../src/hub.ts";
 import { createClient, type Item, type Stream } from "../src/index.ts";
 import { share } from "../src/share.ts";
 import { control, event, hold, id, opening, refuse, reply, ScriptedEdge } from "./scripted.ts";
@@ -139,7 +140,7 @@ test("where a broadcast was missed, what it brought is read from the history", a
   const items = one.stream({ topics: "a.*", from: id(2) })[Symbol.asyncIterator]();
   const other = new BroadcastChannel(`tailrace ${JSON.stringify([[edge.url], "acme", `${principals - 1}`])}`);
   const keys = new Promise<string[]>((resolve) => {
-    other.onmessage = ({ data: [kind, value] }) => kind === "feed" && resolve(value.keys);
+    other.onmessage = ({ data: [kind, value] }: MessageEvent<[string, Feed]>) => kind === "feed" && resolve(value.keys);
   });
   const next = async () => {
     const { value } = await items.next();
@@ -267,7 +268,7 @@ test("who no longer leads, and does not know it yet, loses nobody anything", asy
   const other = new BroadcastChannel(`tailrace ${JSON.stringify([[edge.url], "acme", `${principals - 1}`])}`);
   const heard = (wanted: string) =>
     new Promise<{ keys: string[]; after: string }>((resolve) => {
-      other.onmessage = ({ data: [kind, value] }) => kind === "feed" && value.upTo === wanted && resolve(value);
+      other.onmessage = ({ data: [kind, value] }: MessageEvent<[string, Feed]>) => kind === "feed" && value.upTo === wanted && resolve(value);
     });
   const feed = heard(id(3));
   const got: unknown[] = [];

@@ -54,7 +54,7 @@ for (const { name, chunks, events, lastEventId, retry } of cases) {
     retry,
   };
   const pieces = chunks.flatMap((chunk) =>
-    typeof chunk === "string" ? [Buffer.from(chunk, "hex")] : Array(chunk.times).fill(Buffer.from(chunk.hex, "hex")),
+    typeof chunk === "string" ? [Buffer.from(chunk, "hex")] : Array<Uint8Array>(chunk.times).fill(Buffer.from(chunk.hex, "hex")),
   );
   const whole = Buffer.concat(pieces);
 

@@ -171,9 +171,10 @@ test("an edge that sends a client on is obeyed to the millisecond, but not in a 
   const seen = links(stream);
   await collect(stream);
   const waits = seen.filter(({ retryIn }) => retryIn !== undefined);
-  assert.deepEqual([waits[0]?.state, waits[0]?.retryIn], ["connecting", 5]);
-  assert.equal(waits[1]?.state, "offline");
-  assert((waits[1]?.retryIn as number) >= 5);
+  const [first, second] = waits as [Link, Link];
+  assert.deepEqual([first.state, first.retryIn], ["connecting", 5]);
+  assert.equal(second.state, "offline");
+  assert((second.retryIn as number) >= 5);
 });
 
 test("closing without a time to come back is final", async () => {
@@ -259,7 +260,10 @@ test("a slow loop slows the edge down", async () => {
             new Promise((resolve) => answer.once("drain", () => resolve(true))),
             delay(300, false),
           ]);
-          if (!drained) return stopped.resolve();
+          if (!drained) {
+            stopped.resolve();
+            return;
+          }
         }
       }
       assert.fail("1,500 blocks of 64 KiB went into a client that reads none");
@@ -364,7 +368,7 @@ test("a store that takes nothing more harms no stream", async (t) => {
   });
   const reported: unknown[] = [];
   t.mock.method(globalThis, "queueMicrotask", (act: () => void) => {
-    Promise.resolve().then(act).catch((error) => reported.push(error.message));
+    Promise.resolve().then(act).catch((error: unknown) => reported.push((error as Error).message));
   });
   assert.deepEqual(ids(await collect(follow(edge, {}, { persist: "orders 9" }))), run(1, 2));
   assert.equal(reported[0], "full");

@@ -22,7 +22,7 @@ test("what is asked for is kept nowhere", async () => {
 test("a redirect is followed, and the way back begins at the first URL again", async () => {
   const other = await ScriptedEdge.start(cut(opening(), event(1)), send(opening(1), event(2), FINISHED));
   const redirect: Play = (answer, request) => {
-    answer.writeHead(307, { location: other.url + request.url });
+    answer.writeHead(307, { location: `${other.url}${request.url}` });
     answer.end();
   };
   const edge = await ScriptedEdge.start(redirect, redirect);

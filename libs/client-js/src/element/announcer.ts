@@ -15,8 +15,8 @@ export class Announcer {
 
   /** @param mode what is worth it: `quarter`, `state` or `off` */
   hear({ status, alert }: AllParts, mode: string, { phase, link }: Condition, { percent, texts }: Sight, words: Words): void {
-    const error = `${texts.label}: ${texts.error}`;
-    if (texts.error && alert.textContent !== error) alert.textContent = error;
+    const error = texts.error && `${texts.label}: ${texts.error}`;
+    if (error && alert.textContent !== error) alert.textContent = error;
     const quarter = Math.floor((percent ?? 0) / 25);
     const told = phase !== "waiting" && texts.phase;
     const down = link && !["live", "connecting"].includes(link) && link;

@@ -11,5 +11,5 @@ export function getClient(src: string, tenant: string, getToken: GetToken | unde
   const known = clients.get(owner) ?? {};
   clients.set(owner, known);
   const url = src.trim().split(/\s+/);
-  return (known[`${url} ${tenant}`] ??= createClient({ url, tenant, getToken }));
+  return (known[`${url.join()} ${tenant}`] ??= createClient({ url, tenant, getToken }));
 }

@@ -1,5 +1,6 @@
 import type { Client } from "../client.ts";
 import type { GetToken } from "../edges.ts";
+import type { Here } from "../here.ts";
 import type { Job, JobSnapshot, JobState } from "../job.ts";
 import { CONNECTING, type Link } from "../link.ts";
 import { getClient } from "./clients.ts";
@@ -23,7 +24,8 @@ const GIVEN = ["client", "getToken", "strings"] as const;
 const SOURCES = ["job", "user", "src", "tenant", "client", "getToken"];
 
 // So that servers which render pages can import it.
-const Base = globalThis.HTMLElement ?? (class {} as typeof HTMLElement);
+// eslint-disable-next-line @typescript-eslint/no-extraneous-class -- nothing is ever made of it
+const Base = (globalThis as Here).HTMLElement ?? (class {} as typeof HTMLElement);
 
 /**
  * `<tailrace-progress job="import-42" tenant="acme">`: a job's progress, live.
@@ -76,7 +78,7 @@ export class TailraceProgress extends Base {
         get(this: TailraceProgress) {
           return this.#given[name];
         },
-        set(this: TailraceProgress, value) {
+        set(this: TailraceProgress, value: never) {
           this.#given[name] = value;
           this.attributeChangedCallback(name);
         },
@@ -95,7 +97,7 @@ export class TailraceProgress extends Base {
   #job: Job | undefined;
   #leave: (() => void)[] = [];
   #timer: ReturnType<typeof setInterval> | undefined;
-  #failure: unknown;
+  #failure: Error | undefined;
   #percent: number | undefined;
   #taken: Parameters<Extras["take"]> | undefined;
   #asked = false;
@@ -178,6 +180,7 @@ export class TailraceProgress extends Base {
     for (const name of [...ATTRIBUTES, ...GIVEN, "cancelable"] as const) {
       if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
+      // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- it hides the accessor of the class
       delete (this as Partial<this>)[name];
       Object.assign(this, { [name]: value });
     }
@@ -207,7 +210,7 @@ export class TailraceProgress extends Base {
   }
 
   get #words(): Words {
-    const language = (this.closest("[lang]") as HTMLElement | null)?.lang ?? "";
+    const language = this.closest<HTMLElement>("[lang]")?.lang ?? "";
     const { strings } = TailraceProgress;
     return new Words(language, { ...(strings[language] ?? strings[language.slice(0, 2)]), ...this.strings });
   }
@@ -229,7 +232,7 @@ export class TailraceProgress extends Base {
       try {
         this.#begin();
       } catch (error) {
-        this.#failure = error;
+        this.#failure = error as Error;
       }
     }
     this.#paint();
@@ -307,8 +310,8 @@ export class TailraceProgress extends Base {
 }
 
 // Two scripts of a page may bring one each.
-if (!globalThis.customElements?.get("tailrace-progress")) {
-  globalThis.customElements?.define("tailrace-progress", TailraceProgress);
+if (!(globalThis as Here).customElements?.get("tailrace-progress")) {
+  (globalThis as Here).customElements?.define("tailrace-progress", TailraceProgress);
 }
 
 declare global {

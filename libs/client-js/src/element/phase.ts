@@ -1,4 +1,5 @@
 /** What a job and its link are doing, as far as one can know at the moment: all that decides how progress is shown. */
+import type { TailraceError } from "../errors.ts";
 import type { JobSnapshot } from "../job.ts";
 import type { Link } from "../link.ts";
 
@@ -39,7 +40,8 @@ export function judge({ state, link, error }: JobSnapshot, asked = false): Condi
   const over = ENDS.includes(state?.status);
   const refused = !over && error !== undefined;
   let phase = (state?.status.replace("_", "-") ?? "waiting") as Phase;
-  if (refused) phase = (error as { code?: string } | null)?.code === "deleted" ? "deleted" : "refused";
+  const { code } = Object(error) as Partial<TailraceError>;
+  if (refused) phase = code === "deleted" ? "deleted" : "refused";
   else if (phase === "running" && (asked || state?.cancelling)) phase = "cancelling";
   const ended = over || refused;
   const moving = !ended && link.state === "live" && ["running", "cancelling"].includes(phase);

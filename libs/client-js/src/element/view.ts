@@ -18,7 +18,7 @@ export interface Sight {
   /** The label is for those who do not see it. */
   unlabelled: boolean;
   /** By part; those without any are hidden. */
-  texts: Record<Text, string | false | null | undefined>;
+  texts: Record<Text, string | false | null | undefined> & { label: string };
 }
 
 export function build(root: ShadowRoot): Parts {
@@ -28,8 +28,8 @@ export function build(root: ShadowRoot): Parts {
     for (const name of names.split(" ")) parts[parent]!.append((parts[name] = make("div", name)));
   }
   const { bar } = parts as Parts;
-  Object.assign(bar!, { role: "progressbar", ariaValueMin: 0, ariaValueMax: 100 });
-  bar!.setAttribute("aria-labelledby", "label");
+  Object.assign(bar, { role: "progressbar", ariaValueMin: 0, ariaValueMax: 100 });
+  bar.setAttribute("aria-labelledby", "label");
   return parts as Parts;
 }
 

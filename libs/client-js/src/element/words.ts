@@ -19,7 +19,7 @@ export class Words {
 
   number(value: number, options?: Intl.NumberFormatOptions): string {
     const all = { maximumFractionDigits: value < 10 ? 1 : 0, ...options };
-    return (formats[this.language + JSON.stringify(all)] ??= new Intl.NumberFormat(this.language, all)).format(value);
+    return (formats[String(this.language) + JSON.stringify(all)] ??= new Intl.NumberFormat(this.language, all)).format(value);
   }
 
   /** Percent are rounded down: 100 is only what is done. */

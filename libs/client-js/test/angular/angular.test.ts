@@ -48,7 +48,7 @@ test("without a zone the view follows the job, and the component's end closes th
     },
   );
   const fixture = TestBed.createComponent(Bar);
-  makeHost().append(fixture.nativeElement);
+  makeHost().append(fixture.nativeElement as Node);
   const text = () => (fixture.nativeElement as HTMLElement).textContent;
   await until(() => text() === "40 live");
   proceed();
@@ -128,7 +128,7 @@ test("the client's options may be made of what is injected, and the client goes 
   assert.equal(made[0], made[1]);
   assert.equal(made[0]?.disposed, false);
   TestBed.resetTestingModule();
-  assert.equal(made[0]?.disposed, true);
+  assert.equal(made[1]?.disposed, true);
 });
 
 test("a server connects nothing", async () => {

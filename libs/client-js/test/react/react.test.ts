@@ -4,7 +4,7 @@ import { afterEach, test } from "node:test";
 import { createElement as h, StrictMode, useState, version, type ReactNode } from "react";
 import { createRoot, hydrateRoot, type Root } from "react-dom/client";
 import { renderToString } from "react-dom/server";
-import { createClient, type Client, type Item, type JobState } from "../../src/index.ts";
+import { createClient, type Client, type Item, type JobState, type TailraceError } from "../../src/index.ts";
 import { TailraceProvider, useJob, useStream, type UseJobOptions, type UseStreamOptions } from "../../src/react.ts";
 import { control, event, FINISHED, hold, id, opening, refuse, reply, ScriptedEdge, send, type Play } from "../scripted.ts";
 
@@ -50,7 +50,7 @@ const step = (sequence: number, status: string, percent: number) =>
 function Bar({ id, cancels, ...options }: { id?: string | null; cancels?: boolean } & UseJobOptions<unknown>) {
   const { state, link, error, cancel } = useJob(id === undefined ? "7" : id, options);
   const [outcome, say] = useState("");
-  const press = () => cancel().then(() => say("heard"), ({ code }) => say(code));
+  const press = () => cancel().then(() => say("heard"), (why: unknown) => say((why as TailraceError).code));
   return h("p", cancels ? { onClick: press } : null, [state?.status, state?.percent, link.state, error && `${error}`, outcome].join(" "));
 }
 
@@ -119,15 +119,15 @@ test("the link is shown while an edge refuses, and an error that is final", asyn
   const { host } = mount(client, h(Bar));
   await until(() => host.textContent === "  unauthorized  ");
   client.authorize();
-  await until(() => host.textContent?.includes("not yours"));
-  assert.match(host.textContent ?? "", /^ {2}closed TailraceError: 403: not yours $/);
+  await until(() => host.textContent.includes("not yours"));
+  assert.match(host.textContent, /^ {2}closed TailraceError: 403: not yours $/);
 });
 
 test("cancel asks the edge, and rejects with the code of what it refuses", async () => {
   const { edge, client } = await start(hold(opening(), step(1, "running", 1)));
   edge.calls["cancel"] = reply({ id: "7", topic: "jobs.7" }, 202);
   const { host } = mount(client, h(Bar, { cancels: true }));
-  await until(() => host.textContent?.startsWith("running"));
+  await until(() => host.textContent.startsWith("running"));
   host.querySelector("p")?.click();
   await until(() => host.textContent === "running 1 live  heard");
   edge.calls["cancel"] = refuse(409, { type: "urn:tailrace:problem:no-worker" });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { firstValueFrom, lastValueFrom, share, shareReplay, take, toArray } from "rxjs";
+import { firstValueFrom, lastValueFrom, share, shareReplay, take, toArray, type Observable } from "rxjs";
 import { createClient, type Gap, type Link, type Reset } from "../../src/index.ts";
 import { connectSSE, connectSSEWithEvents, type Source } from "../../src/rxjs.ts";
 import { control, cut, event, FINISHED, hold, id, opening, refuse, ScriptedEdge, send, type Play } from "../scripted.ts";
@@ -57,10 +57,10 @@ test("each subscription has its own connection, unless they share", async () => 
   const edge = await ScriptedEdge.start(...plays.map(({ play }) => play));
   const client = createClient({ url: edge.url, tenant: "acme", backoff });
   const orders = connectSSE<number>({ client, topics: "a.*" });
-  const read = (source: typeof orders) => lastValueFrom(source.pipe(take(2), toArray()));
+  const read = (source: Observable<number>) => lastValueFrom(source.pipe(take(2), toArray()));
   assert.deepEqual(await Promise.all([read(orders), read(orders)]), [[1, 2], [1, 2]]);
   const shared = orders.pipe(share());
-  assert.deepEqual(await Promise.all([read(shared as typeof orders), read(shared as typeof orders)]), [[1, 2], [1, 2]]);
+  assert.deepEqual(await Promise.all([read(shared), read(shared)]), [[1, 2], [1, 2]]);
   await Promise.all(plays.map(({ left }) => left));
   assert.equal(edge.streams.length, 3);
   assert.equal(client.disposed, false);

@@ -1,5 +1,6 @@
 /** Dialogs: who asks, and help. */
 import { fill, h, write } from "./dom.js";
+import { explain } from "./format.js";
 
 /**
  * Opens a dialog, which is gone from the document once it is closed.
@@ -95,7 +96,7 @@ export function openSignIn(session, why = "") {
         return true;
       } catch (error) {
         told.className = "told bad";
-        write(told, /** @type {Error} */ (error).message);
+        write(told, explain(error));
         return false;
       }
     },

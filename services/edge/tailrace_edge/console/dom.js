@@ -163,7 +163,7 @@ export function say(text) {
  */
 export async function copy(text, button) {
   const label = /** @type {HTMLElement} */ (button.querySelector("span"));
-  const before = label.dataset.label ?? label.textContent ?? "";
+  const before = label.dataset.label ?? label.textContent;
   label.dataset.label = before;
   try {
     await navigator.clipboard.writeText(text);
@@ -171,6 +171,6 @@ export async function copy(text, button) {
   } catch {
     label.textContent = "Not allowed here";
   }
-  say(label.textContent ?? "");
+  say(label.textContent);
   setTimeout(() => (label.textContent = before), 1500);
 }

@@ -1,7 +1,7 @@
 /** The edges of the cluster, as they tell of themselves, and in development what can be made to go wrong. */
 import { fill, h, write } from "./dom.js";
 import { makeFaults } from "./faults.js";
-import { bytes, compact, count, decimal, plural, span } from "./format.js";
+import { bytes, compact, count, decimal, explain, plural, span } from "./format.js";
 import { pair } from "./links.js";
 import { place } from "./place.js";
 import { makeSparkline } from "./sparkline.js";
@@ -87,11 +87,13 @@ export class EdgesView {
         signal: AbortSignal.timeout(EVERY * 2),
       });
       if (!answer.ok) throw new Error(`the edge answers ${answer.status}`);
-      this.#draw(/** @type {{edges: EdgeStats[]}} */ (await answer.json()).edges);
+      /** @type {{edges: EdgeStats[]}} */
+      const { edges } = await answer.json();
+      this.#draw(edges);
       this.#tell("", "");
       this.element.classList.remove("aged");
     } catch (error) {
-      this.#tell("bad", `No answer from an edge: ${/** @type {Error} */ (error).message}. What is shown is of before.`);
+      this.#tell("bad", `No answer from an edge: ${explain(error)}. What is shown is of before.`);
       this.element.classList.add("aged");
     } finally {
       this.#asking = false;

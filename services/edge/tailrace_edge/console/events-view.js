@@ -3,7 +3,7 @@ import { COMPARED } from "./audit.js";
 import { h, iconButton, say, write } from "./dom.js";
 import { makeDetail } from "./event-detail.js";
 import { renderRow } from "./event-row.js";
-import { compact, decimal, plural } from "./format.js";
+import { compact, decimal, explain, plural } from "./format.js";
 import { Feed } from "./feed.js";
 import { VirtualList } from "./list.js";
 import { openPublisher } from "./publish.js";
@@ -201,13 +201,13 @@ export class EventsView {
         },
         onResume: (cut) => this.#resumed(cut),
         onEnd: (error) => {
-          if (error) this.#tell("bad", String(/** @type {Error} */ (error).message ?? error));
+          if (error) this.#tell("bad", explain(error));
           this.#stop();
           this.#update();
         },
       });
     } catch (error) {
-      this.#tell("bad", String(/** @type {Error} */ (error).message));
+      this.#tell("bad", explain(error));
     }
     this.#list.toEnd();
     this.#update();

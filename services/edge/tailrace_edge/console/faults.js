@@ -1,5 +1,6 @@
 /** What goes wrong in the field, at the push of a button; in development only. */
 import { fill, h, say, write } from "./dom.js";
+import { explain } from "./format.js";
 
 /** How often another connection is tried, until one leads to the edge that is meant. */
 const TRIES = 40;
@@ -32,9 +33,9 @@ export function makeFaults(session) {
       write(told, `${hit}: ${fault}${seconds ? ` for ${seconds} s` : ""}, asked for at ${new Date().toLocaleTimeString()}`);
     } catch (error) {
       told.className = "told bad";
-      write(told, /** @type {Error} */ (error).message);
+      write(told, explain(error));
     }
-    say(told.textContent ?? "");
+    say(told.textContent);
   }
 
   const element = h(

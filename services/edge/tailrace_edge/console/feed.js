@@ -108,6 +108,7 @@ export class Feed {
         if (this.#away && !this.#stopped) await new Promise((resolve) => setTimeout(resolve, this.#away));
         else break;
         this.#away = 0;
+        // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- it may be stopped while it is away
       } while (!this.#stopped);
     } catch (caught) {
       error = caught;

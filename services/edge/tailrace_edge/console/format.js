@@ -50,7 +50,7 @@ export function bytes(value) {
     value /= 1000;
     step++;
   }
-  return `${decimal(value)} ${steps[step]}`;
+  return `${decimal(value)} ${steps[step] ?? ""}`;
 }
 
 /**
@@ -133,12 +133,21 @@ export function tone(type) {
 }
 
 /**
+ * Returns what went wrong, in words.
+ *
+ * @param {unknown} error
+ */
+export function explain(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
  * Returns JSON as lines of coloured text.
  *
  * @param {unknown} value
  */
 export function json(value) {
-  const text = JSON.stringify(value, null, 2) ?? "null";
+  const text = JSON.stringify(value ?? null, null, 2);
   const code = h("code");
   const parts = /("(?:\\.|[^"\\])*")(\s*:)?|\b(true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
   let end = 0;

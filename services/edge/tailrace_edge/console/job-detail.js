@@ -1,7 +1,7 @@
 /** One job, whole: gauge, steps, warnings, and what may be done with it. */
 import { fill, h, iconButton, say } from "./dom.js";
 import { openDialog } from "./dialogs.js";
-import { ago, json, plural, timeOfDay } from "./format.js";
+import { ago, explain, json, plural, timeOfDay } from "./format.js";
 import { makeGauge } from "./gauges.js";
 import { STATUSES, amountOf, describeJob, listSteps, paceOf, percentOf, statusOf } from "./job-row.js";
 import { pair } from "./links.js";
@@ -119,7 +119,7 @@ export class JobDetail {
       await this.#session.client.job(state.id, state.user ? { user: state.user } : {}).cancel();
       say("The worker has heard that it shall stop");
     } catch (error) {
-      this.#onProblem(/** @type {Error} */ (error).message);
+      this.#onProblem(explain(error));
     }
   }
 
@@ -147,7 +147,7 @@ export class JobDetail {
     try {
       await this.#session.call(`jobs/${encodeURIComponent(id)}`, { method: "DELETE", query });
     } catch (error) {
-      this.#onProblem(/** @type {Error} */ (error).message);
+      this.#onProblem(explain(error));
     }
   }
 }

@@ -1,7 +1,7 @@
 /** Jobs as they run, from their topics' newest events. */
 import { h, hold, perFrame, write } from "./dom.js";
 import { Feed } from "./feed.js";
-import { count, timeOfDay } from "./format.js";
+import { count, explain, timeOfDay } from "./format.js";
 import { JobDetail } from "./job-detail.js";
 import { JobRow, statusOf } from "./job-row.js";
 import { place } from "./place.js";
@@ -45,6 +45,7 @@ export class JobsView {
   #held = false;
   #told = h("p", { class: "told", role: "status" });
   #detail;
+  /** @type {Set<string>} */
   #dirty = new Set();
   #ordered = false;
   #sortedAt = 0;
@@ -105,7 +106,7 @@ export class JobsView {
       onEvent: (event) => this.#take(event),
       onLoss: () => {}, // the newest event of a job holds all of its state
       onEnd: (error) => {
-        this.#tell("bad", error ? String(/** @type {Error} */ (error).message ?? error) : "");
+        this.#tell("bad", error ? explain(error) : "");
         this.#feed?.stop();
         this.#feed = null;
       },
@@ -138,7 +139,7 @@ export class JobsView {
 
   /** @param {import("./tailrace.js").TailraceEvent} event */
   #take({ topic, type, data }) {
-    const state = /** @type {JobState} */ (data);
+    const state = /** @type {JobState | null} */ (data);
     if (type === "deleted") {
       this.#jobs.delete(topic);
       if (topic === this.#selected) this.#select("");

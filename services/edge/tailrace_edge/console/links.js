@@ -15,7 +15,6 @@ import { count, span } from "./format.js";
 
 const WORST = ["unauthorized", "offline", "stale", "connecting", "paused", "live", "closed"];
 
-/** @type {Record<string, string>} */
 const WORDS = {
   unauthorized: "Unauthorized",
   offline: "Offline",
@@ -82,7 +81,7 @@ export class Links {
     const worst = all.sort((a, b) => rank(a) - rank(b))[0];
     const state = worst ? stateOf(worst) : "idle";
     this.#button.dataset.state = state;
-    write(this.#state, WORDS[state] ?? state);
+    write(this.#state, WORDS[state]);
     write(this.#more, worst ? describe(worst) : "");
     if (state !== this.#last) say(`Link: ${WORDS[state]}`);
     if (state === "unauthorized" && state !== this.#last) this.onUnauthorized(worst?.link.reason ?? "");
@@ -104,7 +103,7 @@ export class Links {
         return h(
           "article",
           { class: "link" },
-          h("h3", {}, h("span", { class: "state", "data-state": state }, WORDS[state] ?? state), known.name),
+          h("h3", {}, h("span", { class: "state", "data-state": state }, WORDS[state]), known.name),
           h("p", { class: "mono" }, known.topics),
           link.reason && state !== "live" && h("p", { class: "why" }, link.reason),
           h(

@@ -86,7 +86,10 @@ function route() {
   const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const tenant = readTenant();
   // Somebody put another address into this tab; what follows the change comes here again.
-  if (tenant !== null && tenant !== session.tenant) return session.change({ tenant, token: session.readToken(), remember: session.remembered });
+  if (tenant !== null && tenant !== session.tenant) {
+    session.change({ tenant, token: session.readToken(), remember: session.remembered });
+    return;
+  }
   const view = views.find((each) => each.name === path) ?? events;
   if (current && current !== view) current.hide();
   anchors.forEach((anchor, index) => {
@@ -113,7 +116,7 @@ session.addEventListener("change", () => {
   if (readTenant() !== session.tenant) history.replaceState(null, "", location.hash.split("?")[0]);
   route();
 });
-links.onUnauthorized = (why) => openSignIn(session, why);
+links.onUnauthorized = (/** @type {string} */ why) => openSignIn(session, why);
 find("tenant").addEventListener("click", () => openSignIn(session));
 find("help").addEventListener("click", () => openHelp(SHORTCUTS, switched));
 window.addEventListener("hashchange", route);

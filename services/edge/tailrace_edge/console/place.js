@@ -28,7 +28,8 @@ export function place(parent, nodes) {
  */
 function findStaying(parent, nodes) {
   const places = new Map([...parent.children].map((child, index) => [child, index]));
-  /** By length of a run, its last node. @type {{node: HTMLElement, at: number, before: any}[]} */
+  /** @typedef {{node: HTMLElement, at: number, before: Run | undefined}} Run */
+  /** By length of a run, its last node. @type {Run[]} */
   const ends = [];
   for (const node of nodes) {
     const at = places.get(node);

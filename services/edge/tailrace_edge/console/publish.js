@@ -1,7 +1,7 @@
 /** A test event, or some of them. */
 import { copy, h, iconButton, say, write } from "./dom.js";
 import { formatPublish } from "./event-detail.js";
-import { count } from "./format.js";
+import { count, explain } from "./format.js";
 import { openDialog } from "./dialogs.js";
 import { makeCombobox } from "./patterns.js";
 
@@ -39,7 +39,7 @@ export function openPublisher(session, topic) {
       last = { topic: event.topic, type: event.type, data: data.value };
       return event;
     } catch (error) {
-      tell("bad", `The data is not JSON: ${/** @type {Error} */ (error).message}`);
+      tell("bad", `The data is not JSON: ${explain(error)}`);
       return null;
     }
   }
@@ -60,10 +60,10 @@ export function openPublisher(session, topic) {
     try {
       /** @type {{ids: string[]}} */
       const { ids } = await session.call("events", { method: "POST", body });
-      tell("good", ids.length === 1 ? `Stored as ${ids[0]}` : `${count(ids.length)} stored, up to ${ids.at(-1)}`);
-      say(told.textContent ?? "");
+      tell("good", ids.length === 1 ? `Stored as ${ids.join("")}` : `${count(ids.length)} stored, up to ${ids.at(-1) ?? ""}`);
+      say(told.textContent);
     } catch (error) {
-      tell("bad", String(/** @type {Error} */ (error).message));
+      tell("bad", explain(error));
     }
   }
 

@@ -62,7 +62,7 @@ function split(points, gap) {
   return runs;
 }
 
-/** @param {string | undefined} point */
-function foot(point) {
-  return `${point?.split(" ")[0]} ${HEIGHT}`;
+/** @param {string} [point] */
+function foot(point = "") {
+  return point.replace(/ .*/, ` ${HEIGHT}`);
 }

@@ -85,7 +85,7 @@ export class Store {
   add({ id, topic, type, time, data }) {
     this.total++;
     this.types.set(type, (this.types.get(type) ?? 0) + 1);
-    this.#push({ kind: "event", n: this.#number++, id, topic, type, time, text: JSON.stringify(data) ?? "null" });
+    this.#push({ kind: "event", n: this.#number++, id, topic, type, time, text: JSON.stringify(data ?? null) });
   }
 
   /**

@@ -3,7 +3,7 @@ import { fill, h, iconButton, perFrame, write } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 import { makeDetail } from "./event-detail.js";
 import { Feed } from "./feed.js";
-import { ago, count, plural, tone } from "./format.js";
+import { ago, count, explain, plural, tone } from "./format.js";
 import { VirtualList } from "./list.js";
 
 /** @typedef {import("./store.js").EventRow} EventRow */
@@ -91,7 +91,7 @@ export class TopicsView {
       onEvent: (event) => this.#take(event),
       onLoss: () => {},
       onEnd: (error) => {
-        this.#tell("bad", error ? String(/** @type {Error} */ (error).message ?? error) : "");
+        this.#tell("bad", error ? explain(error) : "");
         this.hide();
       },
     });
@@ -123,7 +123,7 @@ export class TopicsView {
       this.#sorted = false;
       if (known && this.#list.selected === known) this.#list.select(null);
     } else {
-      const text = JSON.stringify(data) ?? "null";
+      const text = JSON.stringify(data ?? null);
       if (known) Object.assign(known, { id, type, time, text });
       else if (this.#topics.size === HELD) this.#tell("warn", `These are ${count(HELD)} topics; there are more.`);
       else {
@@ -168,7 +168,7 @@ export class TopicsView {
       actions: [h("button", { type: "submit", class: "primary danger" }, "Delete")],
       onSubmit: () => {
         const path = `topics/${encodeURIComponent(topic)}`;
-        this.#app.session.call(path, { method: "DELETE" }).catch((error) => this.#tell("bad", error.message));
+        this.#app.session.call(path, { method: "DELETE" }).catch((/** @type {unknown} */ error) => this.#tell("bad", explain(error)));
         return true;
       },
     });
