@@ -1,57 +1,19 @@
 """Attacks on an edge that asks for tokens: each of them has to fail, in the way that is named here."""
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import httpx
-import jwt
-import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from support.broker import PATIENCE, Broker
+from support.broker import PATIENCE
 from support.calls import call
 from support.edge import EdgeProcess
-from support.stream import RawStream
-
-SECRET = "a secret of the tests, which is long enough for HS512: 64 bytes!!"
-TICKET_SECRET = "another secret of the tests, for tickets alone"
-PAGE = "https://app.example"
-DAY = 86_400
-"""Seconds: attacks are made when the tests are collected, and may have their turn long after that."""
-
-_RSA = generate_private_key(65537, 2048)
-PUBLIC = _RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-PRIVATE = _RSA.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def make_claims(**claims: Any) -> dict[str, Any]:
-    known = {
-        "sub": "alice",
-        "tenant": "acme",
-        "subscribe": ["users.alice.>", "news.*"],
-        "publish": ["users.alice.>"],
-        "delete": ["users.alice.drafts.*"],
-        "cancel": ["users.alice.jobs.*"],
-        "iss": "https://id.example",
-        "aud": "tailrace",
-        "exp": int(time.time()) + DAY,
-    }
-    return {name: value for name, value in (known | claims).items() if value is not None}
-
-
-def sign(
-    key: str | bytes = SECRET, algorithm: str = "HS256", header: dict[str, Any] | None = None, **claims: Any
-) -> str:
-    return jwt.encode(make_claims(**claims), key, algorithm, headers=header)
+from support.guarded_edge import DAY, PRIVATE, PUBLIC, check_log, make_claims, make_headers, sign
 
 
 def forge(header: dict[str, Any], secret: bytes = b"") -> str:
@@ -215,35 +177,6 @@ ATTACKS = [
 ]
 
 
-@pytest.fixture
-async def guarded(broker: Broker, tmp_path: Path) -> AsyncIterator[EdgeProcess]:
-    """An edge that takes tokens signed with the secret, or with the RSA key, in headers, a cookie, and tickets."""
-    key = tmp_path / "key.pem"
-    key.write_bytes(PUBLIC)
-    async with EdgeProcess(
-        broker.url,
-        tmp_path / "edge",
-        auth="jwt",
-        jwt_secret=SECRET,
-        jwt_key_files=key,
-        jwt_issuers="https://id.example",
-        jwt_audience="tailrace",
-        jwt_leeway=0,
-        auth_cookie="session",
-        ticket_secret=TICKET_SECRET,
-        cors_origins=PAGE,
-        max_body_bytes=1 << 20,
-    ) as edge:
-        yield edge
-
-
-def make_headers(token: str | None, options: Mapping[str, Any]) -> httpx.Headers:
-    headers = httpx.Headers(options.get("headers"))
-    if token is not None:
-        headers["authorization"] = f"Bearer {token}"
-    return headers
-
-
 async def test_every_attack_fails(guarded: EdgeProcess) -> None:
     wrong = []
     async with httpx.AsyncClient(timeout=PATIENCE) as client:
@@ -268,117 +201,6 @@ async def test_every_attack_fails(guarded: EdgeProcess) -> None:
     check_log(guarded, [everything, *(attack.token for attack in ATTACKS if attack.token)])
 
 
-def check_log(edge: EdgeProcess, tokens: list[str]) -> None:
-    """No token stands in the log, nor the part of one that is worth something."""
-    log = edge.log_path.read_text()
-    assert SECRET not in log
-    assert TICKET_SECRET not in log
-    for token in tokens:
-        signature = token.rpartition(".")[2]
-        assert token not in log
-        assert len(signature) < 10 or signature not in log
-
-
-@pytest.mark.parametrize(
-    "token",
-    [
-        pytest.param(sign, id="HS256"),
-        pytest.param(lambda: sign(algorithm="HS384"), id="HS384"),
-        pytest.param(lambda: sign(algorithm="HS512"), id="HS512"),
-        pytest.param(lambda: sign(PRIVATE, "RS256"), id="RS256"),
-        pytest.param(lambda: sign(PRIVATE, "PS512"), id="PS512"),
-    ],
-)
-async def test_who_has_the_right_gets_in(guarded: EdgeProcess, token: Any) -> None:
-    headers = make_headers(token(), {})
-    async with open_guarded(guarded, "topic=users.alice.>", headers) as stream:
-        assert stream.status == 200
-        await stream.next_control("open")
-        event = {"topic": "users.alice.x", "data": 1}
-        answer = await call(guarded, "/v1/acme/events", method="POST", json=event, headers=headers)
-        assert answer.status_code == 201, answer.text
-        assert (await stream.next_event()).last_event_id == answer.json()["ids"][0]
-    assert (await call(guarded, "/v1/acme/topics?match=users.alice.*", headers=headers)).status_code == 200
-    assert (await call(guarded, "/v1/acme/topics/users.alice.x", headers=headers)).status_code == 200
-    draft = {"topic": "users.alice.drafts.1"}
-    await call(guarded, "/v1/acme/events", method="POST", json=draft, headers=headers)
-    deleted = await call(guarded, "/v1/acme/topics/users.alice.drafts.1", method="DELETE", headers=headers)
-    assert deleted.status_code == 200, deleted.text
-    job = {"topic": "users.alice.jobs.7", "data": {"id": "7", "status": "running"}}
-    await call(guarded, "/v1/acme/events", method="POST", json=job, headers=headers)
-    cancelled = await call(guarded, "/v1/acme/jobs/7/cancel?user=alice", method="POST", headers=headers)
-    assert cancelled.json()["type"] == "urn:tailrace:problem:no-worker"
-
-
-# Cookies and tickets
-
-
-@pytest.mark.parametrize("origin", [None, PAGE, "own"])
-async def test_cookie_of_our_own_pages_is_taken(guarded: EdgeProcess, origin: str | None) -> None:
-    headers = httpx.Headers({"cookie": f"theme=dark; session={sign()}"})
-    if origin is not None:
-        headers["origin"] = guarded.url if origin == "own" else origin
-    async with open_guarded(guarded, "topic=users.alice.x", headers) as stream:
-        assert stream.status == 200
-        assert stream.headers.get("access-control-allow-credentials") == ("true" if origin == PAGE else None)
-    listed = await call(guarded, "/v1/acme/topics?match=news.*", headers=headers)
-    assert listed.status_code == 200
-    if origin == PAGE:
-        assert listed.headers["access-control-allow-origin"] == PAGE
-        assert listed.headers["access-control-allow-credentials"] == "true"
-
-
-async def get_ticket(edge: EdgeProcess, **wish: Any) -> str:
-    answer = await call(edge, "/v1/acme/tickets", method="POST", json=wish, headers=make_headers(sign(), {}))
-    assert answer.status_code == 201, answer.text
-    assert answer.json()["expires_in"] == 30
-    ticket: str = answer.json()["ticket"]
-    return ticket
-
-
-async def test_ticket_opens_its_stream_and_no_other(guarded: EdgeProcess) -> None:
-    ticket = await get_ticket(guarded, topics=["users.alice.x", "news.*"], **{"from": "last"})
-    query = f"topic=news.*&topic=users.alice.x&from=last&ticket={quote(ticket)}"
-    async with open_guarded(guarded, query, httpx.Headers()) as stream:
-        assert stream.status == 200
-        await stream.next_control("open")
-    for other in (
-        query.replace("news.*", "news.a"),
-        query.replace("&topic=users.alice.x", ""),
-        query.replace("users.alice.x", "users.alice.>"),
-        query.replace("from=last", "from=start"),
-        query.replace("&from=last", ""),
-        query + "&last_event_id=0-1",
-        query[:-2],
-    ):
-        async with open_guarded(guarded, other, httpx.Headers()) as stream:
-            assert stream.status in (400, 401, 403), other
-    async with open_guarded(guarded, query, httpx.Headers(), tenant="beta") as stream:
-        assert stream.status in (401, 403)
-    for path in ("/v1/acme/topics?match=news.*", f"/v1/acme/topics?match=news.*&ticket={quote(ticket)}"):
-        assert (await call(guarded, path)).status_code == 401
-    as_token = make_headers(ticket, {})
-    assert (await call(guarded, "/v1/acme/topics?match=news.*", headers=as_token)).status_code == 401
-    check_log(guarded, [ticket])
-
-
-# The end of a token
-
-
-async def test_stream_ends_with_its_token(guarded: EdgeProcess) -> None:
-    # Good for long enough to get in with it, on any machine.
-    token = sign(exp=int(time.time()) + 15, subscribe=["users.alice.>"])
-    async with open_guarded(guarded, "topic=users.alice.x", make_headers(token, {})) as stream:
-        assert stream.status == 200
-        await stream.next_control("challenge")
-        closing = await stream.next_control("closing")
-        assert closing["reason"] == "token_expired"
-        assert await stream.next() is None
-    metrics = (await call(guarded, "/metrics")).text
-    assert 'tailrace_closes_total{reason="token_expired"} 1.0' in metrics
-    assert "alice" not in metrics
-
-
 async def test_large_bodies_are_not_taken_in(guarded: EdgeProcess) -> None:
     """100 MB, of which the edge reads one."""
 
@@ -395,22 +217,3 @@ async def test_large_bodies_are_not_taken_in(guarded: EdgeProcess) -> None:
             pass  # the edge has closed while more was coming
     assert guarded.running
     assert guarded.find_errors() == []
-
-
-class open_guarded:  # noqa: N801  # reads as a function
-    """A stream of an edge, with headers."""
-
-    def __init__(self, edge: EdgeProcess, query: str, headers: httpx.Headers, tenant: str = "acme") -> None:
-        self._edge = edge
-        lines = [f"GET /v1/{tenant}/events?{query} HTTP/1.1", f"host: 127.0.0.1:{edge.port}"]
-        self._request = "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""])
-
-    async def __aenter__(self) -> RawStream:
-        reader, self._writer = await asyncio.open_connection("127.0.0.1", self._edge.port)
-        self._writer.write(self._request.encode())
-        stream = RawStream(reader, self._writer)
-        await stream.read_head()
-        return stream
-
-    async def __aexit__(self, *_: object) -> None:
-        self._writer.transport.abort()

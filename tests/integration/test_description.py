@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.test_attacks import SECRET, sign
 from support.broker import Broker
 from support.calls import publish
 from support.edge import EdgeProcess
+from support.guarded_edge import SECRET, sign
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 

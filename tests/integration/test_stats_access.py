@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.test_attacks import SECRET, sign
 from pydantic import SecretStr
 from support.broker import Broker
 from support.calls import call
 from support.edge import EdgeProcess
+from support.guarded_edge import SECRET, sign
 from support.stream import open_stream
 from tailrace_edge.auth.errors import Unauthenticated
 from tailrace_edge.auth.guard import make_guard
