@@ -125,7 +125,7 @@ export class Hub {
 
   #resign(): void {
     clearTimeout(this.#gathering);
-    this.#gathering = this.#wants = undefined;
+    this.#wants = this.#gathering = undefined;
     this.connection?.stop();
     this.#pause.rouse();
   }
@@ -188,10 +188,7 @@ export class Hub {
   #want(tab: string, keys: string[], cursor: string | undefined): void {
     const wants = this.#wants;
     if (!wants) return;
-    if (!wants.has(tab)) {
-      const gone = async () => wants.delete(tab);
-      this.#hold(tab, gone);
-    }
+    if (!wants.has(tab)) this.#hold(tab, async () => wants.delete(tab));
     wants.set(tab, keys);
     this.position ??= cursor;
     if (!keys.every((key) => this.#served.includes(key))) {
@@ -233,6 +230,8 @@ export class Hub {
           const items = [...batch];
           this.#feed(after, (after = connection.cursor ?? after), items);
         }
+        // Not because it was stopped here: where the edge has no more for all, it may have for each.
+        if (connection.link.reason) throw new Error();
       }
     } catch {
       this.#resign();

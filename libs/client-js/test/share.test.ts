@@ -19,6 +19,16 @@ const line = (sequence: number) => ({ id: id(sequence), topic: "a.b", type: "mes
 const history = (from: number, to: number, more: object = {}) =>
   reply({ events: Array.from({ length: to - from + 1 }, (_, n) => line(from + n)), cursor: id(to), next: null, gap: null, ...more });
 
+/** Takes no more than asked for, and goes on later. */
+async function read(items: AsyncIterator<Item>, count: number): Promise<unknown[]> {
+  const got: unknown[] = [];
+  while (got.length < count) {
+    const { value } = (await items.next()) as { value: Item };
+    got.push(value.kind === "event" ? value.id : value.kind);
+  }
+  return got;
+}
+
 async function take(items: AsyncIterable<Item>, count: number, slowly = false): Promise<unknown[]> {
   const got: unknown[] = [];
   for await (const item of items) {
@@ -32,7 +42,13 @@ async function take(items: AsyncIterable<Item>, count: number, slowly = false): 
 const run = (from: number, to: number): string[] => Array.from({ length: to - from + 1 }, (_, n) => id(from + n));
 
 test("two tabs share one stream, and each begins where it wants to", async () => {
-  const edge = await ScriptedEdge.start(hold(opening(2), event(3), event(4)));
+  const edge = await ScriptedEdge.start();
+  const isShared = (query: URLSearchParams) => query.getAll("topic").length === 2;
+  // A tab that is slow finds a stream of what the other one wants, in place of which one of both comes.
+  edge.calls["events"] = (answer, request) => {
+    const { searchParams } = new URL(request.url as string, "http://edge");
+    hold(opening(2), ...(isShared(searchParams) ? [event(3), event(4)] : []))(answer, request);
+  };
   edge.calls["history"] = (answer, request) => {
     const from = new URL(request.url as string, "http://edge").searchParams.get("from");
     return (from === "start" ? history(1, 2) : history(3, 2))(answer, request);
@@ -40,13 +56,17 @@ test("two tabs share one stream, and each begins where it wants to", async () =>
   const [one, other] = open(edge);
   const both = [take(one.stream({ topics: "a.*", from: "start" }), 4), take(other.stream({ topics: "a.b" }), 2)];
   assert.deepEqual(await Promise.all(both), [run(1, 4), run(3, 4)]);
-  assert.equal(edge.streams.length, 1);
-  assert.deepEqual([...(edge.streams[0]?.query.getAll("topic") ?? [])].sort(), ["a.*", "a.b"]);
-  assert.equal(edge.streams[0]?.headers["last-event-id"], id(2));
+  const shared = edge.streams.filter(({ query }) => isShared(query));
+  assert.deepEqual(shared.map(({ query }) => query.getAll("topic").sort()), [["a.*", "a.b"]]);
+  assert.equal(shared[0]?.headers["last-event-id"], id(2));
 });
 
 test("what a tab has from the history is not brought again by the broadcast, and the other way round", async () => {
-  const edge = await ScriptedEdge.start(hold(opening(2), event(3), event(4), event(5), event(6)));
+  const edge = await ScriptedEdge.start();
+  edge.calls["events"] = (answer, request) => {
+    const after = Number((request.headers["last-event-id"] as string).split("-")[1]);
+    hold(opening(2), ...[3, 4, 5, 6].filter((sequence) => sequence > after).map((sequence) => event(sequence)))(answer, request);
+  };
   const tabs: string[] = [];
   edge.calls["history"] = (answer, request) => {
     // The second tab's edge is ahead of the one that serves the stream.
@@ -89,23 +109,39 @@ test("where the shared stream is refused, everybody has their own", async () => 
   assert.equal(edge.streams.filter(({ query }) => query.get("from") === "start").length, 2);
 });
 
+test("where the shared stream has come to its end, that of each has, too, and no edge is asked again and again", async () => {
+  const edge = await ScriptedEdge.start();
+  edge.calls["history"] = history(1, 2);
+  edge.calls["events"] = refuse(204);
+  const [one, other] = open(edge);
+  const both = [one, other].map((client) => take(client.stream({ topics: "a.*", from: "start" }), 3));
+  assert.deepEqual(await Promise.all(both), [run(1, 2), run(1, 2)]);
+  assert(edge.streams.length <= 4, `${edge.streams.length}`);
+});
+
 test("gaps and resets reach every tab, and a reset begins anew", async () => {
   const gap = control({ kind: "gap", from: id(3), to: id(5), why: "retention" }, id(5));
   const reset = control({ kind: "reset", why: "epoch", cursor: "00000000-2" }, "00000000-2");
+  let write = (_: string): void => {};
   const edge = await ScriptedEdge.start((answer, request) => {
     hold(opening(2), gap, event(6))(answer, request);
-    setTimeout(() => {
-      edge.calls["history"] = reply({
-        events: [{ ...line(1), id: "00000000-1" }], cursor: "00000000-2", next: null, gap: null,
-      }); // prettier-ignore
-      answer.write(reset);
-    }, 100);
+    write = (text) => void answer.write(text);
   });
-  edge.calls["history"] = history(1, 2);
+  edge.calls["history"] = (answer, request) => {
+    const from = new URL(request.url as string, "http://edge").searchParams.get("from");
+    // A tab that is slow finds there what was broadcast before it came.
+    const late = reply({ events: [line(6)], cursor: id(6), next: null, gap: { from: id(3), to: id(5) } });
+    return (from === "start" ? history(1, 2) : late)(answer, request);
+  };
   const [one, other] = open(edge);
-  const both = [one, other].map((client) => take(client.stream({ topics: "a.*", from: "start" }), 6));
-  const expected = [...run(1, 2), "gap", id(6), "reset", "00000000-1"];
-  assert.deepEqual(await Promise.all(both), [expected, expected]);
+  const tabs = [one, other].map((client) => client.stream({ topics: "a.*", from: "start" })[Symbol.asyncIterator]());
+  const before = [...run(1, 2), "gap", id(6)];
+  assert.deepEqual(await Promise.all(tabs.map((items) => read(items, 4))), [before, before]);
+  edge.calls["history"] = reply({ events: [{ ...line(1), id: "00000000-1" }], cursor: "00000000-2", next: null, gap: null });
+  write(reset);
+  const after = ["reset", "00000000-1"];
+  assert.deepEqual(await Promise.all(tabs.map((items) => read(items, 2))), [after, after]);
+  await Promise.all(tabs.map((items) => items.return?.()));
 });
 
 test("a cursor of another log is a reset", async () => {
