@@ -2,6 +2,7 @@
 import type { Edges, Query, TokenReason } from "./edges.ts";
 import { TailraceError, readProblem } from "./errors.ts";
 import type { TailraceEvent } from "./items.ts";
+import { until } from "./signals.ts";
 
 export interface CallOptions {
   method?: "GET" | "POST" | "DELETE" | undefined;
@@ -29,7 +30,7 @@ export async function call<T>(edges: Edges, path: string, options: CallOptions =
     let answer: Response;
     let text: string;
     try {
-      answer = await edges.fetch({
+      const asking = edges.fetch({
         number: first + tried,
         path,
         query,
@@ -39,6 +40,7 @@ export async function call<T>(edges: Edges, path: string, options: CallOptions =
         reason,
         signal: AbortSignal.any([gone, AbortSignal.timeout(edges.timeout)]),
       });
+      answer = await until(gone, asking); // a token may be long in coming
       text = await answer.text();
     } catch (error) {
       gone.throwIfAborted();

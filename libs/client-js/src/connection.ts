@@ -90,11 +90,13 @@ export class Connection implements Reader {
   async *read(): AsyncGenerator<Iterable<Item>, void, void> {
     const { query, transport } = this.#options;
     const edges = this.#edges;
+    this.#frozen = false; // who does not read is not told that the page is back
     this.#revive("closed");
     try {
       for (;;) {
         const { state } = this.link;
         if (state === "closed") return;
+        // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- the page may freeze it meanwhile
         const left = this.#frozen || state === "unauthorized" ? Infinity : this.#due - performance.now();
         if (left > 0) {
           await this.#pause.wait(left);
@@ -207,11 +209,12 @@ export class Connection implements Reader {
    */
   #lose(error: unknown, silent = false): void {
     const { message = String(error) } = Object(error) as Partial<Error>;
-    const { code, status = 0, retryAfter } = (error instanceof TailraceError ? error : {}) as Partial<TailraceError>;
+    // Where there was no answer there may be one soon, as after a 500.
+    const { code, status = 500, retryAfter } = (error instanceof TailraceError ? error : {}) as Partial<TailraceError>;
     if (status === 204) this.#leave("closed", "finished");
     else if (status === 401 && this.#edges.getToken && this.#reason !== "unauthorized") this.#reason = "unauthorized";
     else if (status === 401 || code === "unauthorized") this.#leave("unauthorized", message);
-    else if (status && !isPassing(status)) this.#fail(error);
+    else if (!isPassing(status)) this.#fail(error);
     else {
       const stale = silent && /live|stale/.test(this.link.state);
       this.#retry(stale ? "stale" : "offline", message, retryAfter ?? this.#decoder.retry);
@@ -273,8 +276,8 @@ export class Connection implements Reader {
   }
 
   #makeHeadway(): void {
-    this.#failures = 0;
     this.#moved = false;
+    this.#failures = 0;
   }
 
   #obey(control: Control, id: string): Item | undefined {

@@ -96,9 +96,9 @@ export class Hub {
 
   #start(): void {
     const { signal } = (this.#stop = new AbortController());
+    this.link = CONNECTING;
     this.off = false;
     this.position = undefined;
-    this.link = CONNECTING;
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data: [kind, value] }) => this.#hear(kind, value);
     // Who gets this lock of a tab knows that the tab is gone.
@@ -175,8 +175,8 @@ export class Hub {
     ask: () => this.announce(),
     authorize: () => this.connection?.authorize(),
     off: () => {
-      this.off = true;
       this.link = CONNECTING;
+      this.off = true;
       this.#tell();
     },
   };

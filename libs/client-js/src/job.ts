@@ -136,9 +136,10 @@ export class Job<Result = unknown> extends Emitter<JobEvents<Result>> {
   ): () => void {
     const off = super.on(name, listener);
     const { state } = this.snapshot;
-    if (isTerminal(state)) {
-      if (name === "end") queueMicrotask(() => (listener as (value: typeof state) => void)(state));
-    } else if (!this.#stream) void this.#follow();
+    if (!this.#stream) {
+      if (!isTerminal(state)) void this.#follow();
+      else if (name === "end") queueMicrotask(() => (listener as (value: typeof state) => void)(state));
+    }
     return () => {
       off();
       // A component that is mounted anew leaves and comes back within one task.

@@ -120,9 +120,7 @@ export class SharedReader implements Reader, HubMember {
   #halt(state: "offline" | "closed", reason?: string): void {
     this.#hub.leave(this);
     this.#begin();
-    if (this.#halted?.state === "closed") return;
-    this.#halted = { reconnects: this.link.reconnects, state, reason };
-    this.onLink(this.#halted);
+    if (this.#halted?.state !== "closed") this.onLink((this.#halted = { reconnects: this.link.reconnects, state, reason }));
     this.#pause.rouse();
   }
 

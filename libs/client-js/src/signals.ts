@@ -8,8 +8,8 @@ export function onAbort(signal: AbortSignal | undefined, act: (reason: unknown) 
 /** Settles as `work` does, or rejects when the signal is aborted, to which not everything listens. One at a time. */
 export function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    work.then(resolve, reject); // first, so that nobody has to take what it may reject with
     signal.throwIfAborted();
     signal.onabort = reject;
-    work.then(resolve, reject);
   });
 }

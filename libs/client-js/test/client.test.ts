@@ -106,6 +106,20 @@ test("a token that takes its time is no silent edge, and closing does not wait f
   await other.forEach(() => {});
 });
 
+test("getToken may end what it is asked for", async () => {
+  const edge = await ScriptedEdge.start();
+  const client = connect(edge, {
+    getToken: () => {
+      client.dispose();
+      return "gone";
+    },
+  });
+  // Nothing rejects besides, which would fail the run.
+  await client.stream({ topics: ">" }).forEach(() => {});
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(edge.asked.length, 0);
+});
+
 test("what a failing getToken throws is about no edge, whatever its status", async () => {
   const edge = await ScriptedEdge.start(send(opening(), FINISHED));
   const statuses = [401, 403, 204];
@@ -190,6 +204,25 @@ test("calls honour their signal, also one that was aborted before", async () => 
 
 // Jobs
 
+test("a call that waits for a token hears of its signal, and of the client's end", async () => {
+  const edge = await ScriptedEdge.start();
+  const controller = new AbortController();
+  const asked = Promise.withResolvers<void>();
+  const client = connect(edge, {
+    getToken: () => {
+      asked.resolve();
+      return new Promise(() => {});
+    },
+  });
+  const calls = [client.call("jobs", { signal: controller.signal }), client.call("jobs")];
+  await asked.promise;
+  controller.abort(new RangeError("enough"));
+  await assert.rejects(calls[0] as Promise<unknown>, RangeError);
+  client.dispose();
+  await assert.rejects(calls[1] as Promise<unknown>, { code: "disposed" });
+  assert.equal(edge.asked.length, 0);
+});
+
 test("a job tells its progress and its end, over one stream for all who listen", async () => {
   const half = state("running", { percent: 50 });
   const done = state("complete", { percent: 100, result: { url: "/r" } });
@@ -213,6 +246,19 @@ test("a job tells its progress and its end, over one stream for all who listen",
   // Long ended: nobody is asked again.
   assert.deepEqual(await job.finished(), done);
   assert.equal(edge.asked.length, 2);
+});
+
+test("who listens for the end only when the last state is there hears of it once", async () => {
+  const edge = await ScriptedEdge.start(hold(opening(), event(1, { data: state("complete") })));
+  const job = connect(edge).job("7");
+  let ends = 0;
+  const off = job.on("progress", () => {
+    off();
+    job.on("end", () => ends++);
+  });
+  await job.finished();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(ends, 1);
 });
 
 test("the same job is the same object, and listeners that come and go share its stream", async () => {

@@ -113,6 +113,19 @@ test("a hidden page closes its streams after a time if that is wanted, and carri
   assert.deepEqual(await ended, [id(1), id(2)]);
 });
 
+test("a stream that was closed while the page was frozen is read again as any other", async () => {
+  const edge = await ScriptedEdge.start(hold(opening()), send(opening(), event(1), FINISHED));
+  const { stream, ended } = start(edge);
+  await reach(stream, isLive);
+  happen("freeze");
+  stream.close();
+  await ended;
+  happen("resume");
+  const ids: string[] = [];
+  await stream.forEach((item) => item.kind === "event" && ids.push(item.id));
+  assert.deepEqual(ids, [id(1)]);
+});
+
 test("what else happens in a hidden page does not put off that its streams are closed", async (t) => {
   const edge = await ScriptedEdge.start(hold(opening()), hold(opening()), hold(opening()));
   t.mock.timers.enable({ apis: ["setTimeout"] });
