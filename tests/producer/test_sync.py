@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from tailrace_protocol.errors import (
     InvalidTopic,
     OutboxFull,
     ProducerClosed,
+    PublishError,
     SetupError,
 )
 from tailrace_protocol.positions import parse_position
@@ -204,6 +206,11 @@ def run_script(script: str, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def start_script(script: str, *args: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", script, *args]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
 async def test_exit_of_the_interpreter_publishes_what_waits(broker: Broker) -> None:
     script = (
         "import sys; from tailrace_producer import Settings, SyncProducer, sender\n"
@@ -230,6 +237,39 @@ async def test_exit_of_the_interpreter_does_not_wait_for_ever_and_tells(broker: 
 
     assert ended.returncode == 0
     assert "1 events are not acknowledged" in ended.stdout + ended.stderr
+
+
+async def test_exit_of_the_interpreter_finds_the_broker_by_its_name(broker: Broker) -> None:
+    broker.kill()
+    script = (
+        "import atexit, sys; from tailrace_producer import Settings, SyncProducer\n"
+        "SyncProducer(sys.argv[1], settings=Settings(close_timeout=100)).enqueue('t', 1)\n"
+        "atexit.register(print, 'exits', file=sys.stderr, flush=True)\n"
+    )
+    with start_script(script, broker.url.replace("127.0.0.1", "localhost")) as process:
+        assert process.stderr is not None
+        assert await in_thread(process.stderr.readline) == "exits\n"
+        broker.start()
+        assert await in_thread(process.stderr.read) == ""
+
+    assert process.returncode == 0
+    assert [event[3] for event in await read_events(broker.url)] == [1]
+
+
+async def test_producer_that_gets_no_thread_tells(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    producer = SyncProducer(broker.url)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(PublishError, match="cannot start: can't create new thread"):
+            producer.enqueue("t", 1)
+    gc.collect()  # tells of a loop left open
+    producer.publish("t", 2)
+    producer.close()
+
+    assert [event[3] for event in await read_events(broker.url)] == [2]
 
 
 async def test_events_wait_for_the_broker(broker: Broker) -> None:

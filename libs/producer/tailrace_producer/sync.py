@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import os
+import socket
 import threading
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import Future
@@ -29,17 +30,32 @@ _log = Logger()
 T = TypeVar("T")
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that finds a broker by its name at the exit of the interpreter too."""
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        """Look a name up; its resolver's time is all that closing may take longer then."""
+        try:
+            return await super().getaddrinfo(*args, **kwargs)
+        except RuntimeError:  # executors take no work any more
+            return socket.getaddrinfo(*args, **kwargs)
+
+
 class _Worker:
     """A core, and the thread with the event loop that it lives in."""
 
     def __init__(self, url: str, tenant: str, settings: Settings) -> None:
         self.core = Core(url, tenant, settings)
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop()
         self._thread = threading.Thread(target=self._run, name="tailrace-producer", daemon=True)
         started = threading.Event()
         self._loop.call_soon(self.core.start, self._loop)
         self._loop.call_soon(started.set)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            self._loop.close()
+            raise PublishError(f"the producer cannot start: {error}; one used before runs until the end") from error
         started.wait()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
