@@ -1,6 +1,8 @@
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import anyio.to_thread
 import pytest
@@ -70,6 +72,27 @@ async def test_a_formatter_makes_the_message(producer: SyncProducer, read: Read,
     first, second = [data["message"] for _, kind, data in await read() if kind == "log"]
     assert (len(first), first[:2], first[-1]) == (MAX_LINE, "<x", "…")
     assert second == "<half a ? pair>"
+
+
+async def test_a_filter_holds_lines_back(producer: SyncProducer, read: Read, handler: JobLogHandler) -> None:
+    handler.addFilter(lambda record: "secret" not in record.getMessage())
+    with producer.job("one"):
+        logger.info("a secret")
+        logger.info("a word")
+
+    assert [data["message"] for _, kind, data in await read() if kind == "log"] == ["a word"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="filters replace records from Python 3.12 on")
+async def test_a_filter_replaces_a_line(producer: SyncProducer, read: Read, handler: JobLogHandler) -> None:
+    def replace(record: logging.LogRecord) -> Any:
+        return logging.makeLogRecord(record.__dict__ | {"msg": "another word"})
+
+    handler.addFilter(replace)
+    with producer.job("one"):
+        logger.info("a word")
+
+    assert [data["message"] for _, kind, data in await read() if kind == "log"] == ["another word"]
 
 
 async def test_what_is_no_line_does_not_break_the_work(

@@ -1,6 +1,7 @@
 """A logging handler that sends the lines of the current job to those who watch it."""
 
 import logging
+import sys
 from contextvars import ContextVar
 
 from tailrace_producer.current import current_job
@@ -33,6 +34,15 @@ class JobLogHandler(logging.Handler):
     def createLock(self) -> None:  # noqa: N802  # the name is logging's
         """No lock: nothing here is shared, and the producer may log while it holds a lock of its own."""
         self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Send a record that no filter holds back. Called by `logging`, whose own takes the lock from 3.13 on."""
+        passed = self.filter(record)
+        if sys.version_info >= (3, 12) and isinstance(passed, logging.LogRecord):
+            record = passed  # a filter may replace it
+        if passed:
+            self.emit(record)
+        return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record. Called by `logging`."""
