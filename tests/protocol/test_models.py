@@ -77,6 +77,14 @@ def test_the_type_that_is_refused_is_named() -> None:
         encode_stored("message", {"a": msgspec.json.Decoder()})
 
 
+def test_a_mock_is_refused_before_its_dumps_are_dumped() -> None:
+    mock = Mock()
+    with pytest.raises(InvalidData, match="model_dump of Mock returned a Mock"):
+        encode_stored("message", mock)
+    mock.model_dump.assert_called_once_with(mode="json")
+    mock.model_dump.return_value.model_dump.assert_not_called()
+
+
 def test_a_model_has_no_more_room_than_other_data() -> None:
     with pytest.raises(EventTooLarge):
         encode_stored("message", Line(article="x" * MAX_EVENT_BYTES))

@@ -95,7 +95,10 @@ def _encode_model(value: Any) -> Any:
     dump = None if isinstance(value, type) else getattr(value, "model_dump", None)
     if dump is None:
         raise TypeError(f"Encoding objects of type {type(value).__name__} is unsupported")
-    return dump(mode="json")
+    dumped = dump(mode="json")
+    if hasattr(dumped, "model_dump"):  # a mock has one at any depth
+        raise TypeError(f"model_dump of {type(value).__name__} returned a {type(dumped).__name__}, which is no JSON")
+    return dumped
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_model)
