@@ -1,6 +1,7 @@
 """The outbox on a disk that is full, damaged or used by others."""
 
 import asyncio
+import gc
 import os
 import re
 import sqlite3
@@ -14,8 +15,8 @@ from producer.outboxes import check, keep, kept, kill, list_files, publish_left,
 from support.broker import PATIENCE, Broker
 from tailrace_producer import Producer, Settings, outbox_file
 from tailrace_producer.outbox import Outbox
-from tailrace_producer.outbox_file import Change, OutboxFile, find_files
-from tailrace_producer.pending import Pending, Place, format_line
+from tailrace_producer.outbox_file import Change, OutboxFile, Row, find_files
+from tailrace_producer.pending import Message, Pending, Place, format_line
 from tailrace_protocol.errors import BrokerUnavailable
 
 
@@ -31,7 +32,29 @@ async def test_damaged_file_stops_nothing(broker: Broker, folder: Path, capsys: 
         await producer.publish("t", 0)
 
     await check(broker.url, 1)
-    assert "events on disk cannot be read" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("events on disk cannot be read") == 1
+    gc.collect()  # tells of a database left open
+    left = OutboxFile(folder / "default.0123.outbox")
+    assert left.take_over()
+    left.close()
+
+
+def test_file_that_could_not_be_made_at_first_is_made_later(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkdir(folder)
+    file = OutboxFile(folder / "default.0123.outbox")
+    change = Change([Row(1, Message(b"s", b"h", b"p"), 0.0)], [], [])
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox_file, "_SCHEMA", "CREATE TABLE where no room is left")
+        with pytest.raises(sqlite3.OperationalError):
+            file.change(change)
+        assert file.close() == 0
+        assert list_files(folder) == []
+        with pytest.raises(sqlite3.OperationalError):
+            file.change(change)
+    file.change(change)
+
+    assert file.read() == change.rows
+    assert file.close() == 1
 
 
 async def test_disk_that_takes_nothing_stops_nothing(

@@ -145,6 +145,7 @@ class Outbox:
             try:
                 if (taken and path.stat().st_size > most_bytes) or not file.take_over():
                     continue
+                self._files.append(file)  # even if it cannot be read: that is told once
                 rows = file.read()
             except FileNotFoundError:  # another process was faster
                 continue
@@ -152,9 +153,9 @@ class Outbox:
                 _log.error("events on disk cannot be read", path=str(path), reason=str(error))
                 continue
             if not rows:
+                self._files.remove(file)
                 file.close()
                 continue
-            self._files.append(file)
             taken += [Left(Place(file, row.number, row.first_sent > 0), row) for row in rows]
             most -= len(rows)
             most_bytes -= sum(len(row.message.payload) for row in rows)

@@ -86,8 +86,14 @@ class OutboxFile:
             sqlite3.Error: it is damaged.
         """
         with _transactions:
-            found = self._open().execute("SELECT number, subject, headers, payload, first_sent FROM events ORDER BY 1")
-            return [Row(number, Message(*message), sent) for number, *message, sent in found]
+            try:
+                found = self._open().execute(
+                    "SELECT number, subject, headers, payload, first_sent FROM events ORDER BY 1"
+                )
+                return [Row(number, Message(*message), sent) for number, *message, sent in found]
+            except sqlite3.Error:
+                self._disconnect()
+                raise
 
     def change(self, change: Change) -> None:
         """Write a change, whole or not at all; when this returns, it lasts.
@@ -114,21 +120,31 @@ class OutboxFile:
             OSError: it cannot be deleted.
             sqlite3.Error: it is damaged.
         """
-        if self._database is None:
-            left = 0 if self._lock is None else 1
+        try:
+            return self._close(gone)
+        finally:
+            self._disconnect()
+            self._remove_lock()
+
+    def _close(self, gone: Collection[int]) -> int:
+        if self._lock is None:
+            return 0
+        if self._database is None:  # it could not be read, or not be made
+            left = int(self.path.exists() and self.path.stat().st_size > 0)
         else:
             with _transactions:
-                left = len(
-                    {number for (number,) in self._database.execute("SELECT number FROM events")}.difference(gone)
-                )
-                self._database.close()
-            self._database = None
-            if not left:
-                self.path.unlink(missing_ok=True)
-                Path(f"{self.path}-journal").unlink(missing_ok=True)
-        if self._lock is not None:
-            self._remove_lock()
+                found = self._database.execute("SELECT number FROM events")
+                left = len({number for (number,) in found}.difference(gone))
+                self._disconnect()
+        if not left:
+            self.path.unlink(missing_ok=True)
+            Path(f"{self.path}-journal").unlink(missing_ok=True)
         return left
+
+    def _disconnect(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
@@ -136,10 +152,15 @@ class OutboxFile:
                 raise BlockingIOError(f"another process uses {self.path}")
             # Made here, since SQLite lets everybody read; its journal gets the same permissions.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self._database = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT)
-            self._database.execute("PRAGMA journal_mode = TRUNCATE")  # the default deletes a file each time
-            self._database.execute(_SCHEMA)
-            self._database.commit()
+            database = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT)
+            try:
+                database.execute("PRAGMA journal_mode = TRUNCATE")  # the default deletes a file each time
+                database.execute(_SCHEMA)
+                database.commit()
+            except sqlite3.Error:  # without its table it is of no use
+                database.close()
+                raise
+            self._database = database
         return self._database
 
     def _try_lock(self) -> bool:
