@@ -25,8 +25,9 @@ def connect(url):
     jetstream = JetStream(url, name="x")
     raise ValueError("it failed")
 
+url = "nats://user:secret@127.0.0.1:1"
 try:
-    connect("nats://user:secret@127.0.0.1:1")
+    connect(url)
 except ValueError:
     log.exception("an error")
 """
@@ -72,7 +73,7 @@ def test_levels() -> None:
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_no_password_is_shown(form: str) -> None:
     """A traceback shows the lines of the program, not what its variables held."""
-    shown = run(form, "debug").replace('connect("nats://user:secret@127.0.0.1:1")', "")
+    shown = run(form, "debug")
     assert "it failed" in shown
     assert "secret" not in shown
     assert logging.getLogger().level == logging.WARNING, "only the other process was configured"
