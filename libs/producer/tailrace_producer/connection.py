@@ -8,6 +8,7 @@ receive path costs some 30 us a message, the parser here 1 us. What that parser 
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -27,6 +28,9 @@ from tailrace_producer.settings import Settings
 
 PING_INTERVAL = 20
 """Seconds. Two that are not answered end the connection."""
+
+_LEADERLESS = 0.2
+"""Seconds between two questions to a broker that knows of no leader, as where it is cut off from the others."""
 
 _NO_RESPONDERS = "503"
 _PUBLISHED = re.compile(r'publish to "(events|rollups|\$js)\.')  # as nats-py tells it, in small letters
@@ -71,9 +75,14 @@ class _Error(msgspec.Struct, frozen=True):
     description: str = ""
 
 
+class _Cluster(msgspec.Struct, frozen=True):
+    leader: str = ""
+
+
 class _StreamInfo(msgspec.Struct, frozen=True):
     created: str = ""
     config: _Config = _Config()
+    cluster: _Cluster | None = None
     error: _Error | None = None
 
 
@@ -164,25 +173,34 @@ class Connection:
             self._transport.write(b"".join(lines))
 
     async def read_log(self, timeout: float) -> Log:
-        """Ask for the log's stream.
+        """Ask for the log's stream, for so long while it has no leader: another broker may know of one.
 
         Raises:
             BrokerUnavailable: there is none, it has no leader now, or the broker does not answer in time.
         """
+        deadline = time.monotonic() + timeout
+        while True:
+            info = await self._read_info(timeout)
+            if info.error is not None:
+                if info.error.code == 404:
+                    raise BrokerUnavailable(f"the broker has no stream {STREAM}: create it with `tailrace init`")
+                raise BrokerUnavailable(f"the stream {STREAM} is not available: {info.error.description}")
+            if info.cluster is None or info.cluster.leader:
+                generation = int(info.config.metadata.get(GENERATION_KEY, "0"))
+                epoch = derive_epoch(STREAM, info.created, generation)
+                return Log(epoch, info.config.duplicate_window / _NANOSECONDS)
+            if time.monotonic() >= deadline:
+                raise BrokerUnavailable(f"the stream {STREAM} has no leader: the brokers lack a quorum, or elect one")
+            await asyncio.sleep(_LEADERLESS)
+
+    async def _read_info(self, timeout: float) -> _StreamInfo:
         try:
             answer = await self._client.request(f"$JS.API.STREAM.INFO.{STREAM}", timeout=timeout)
-            info = _info_decoder.decode(answer.data)
+            return _info_decoder.decode(answer.data)
         except nats.errors.NoRespondersError:
             raise BrokerUnavailable("the broker runs without JetStream, or JetStream has not started yet") from None
         except (nats.errors.Error, msgspec.DecodeError, OSError) as error:
             raise BrokerUnavailable(self._error.describe(f"no answer about the stream {STREAM}: {error}")) from error
-        if info.error is None:
-            generation = int(info.config.metadata.get(GENERATION_KEY, "0"))
-            epoch = derive_epoch(STREAM, info.created, generation)
-            return Log(epoch, info.config.duplicate_window / _NANOSECONDS)
-        if info.error.code == 404:
-            raise BrokerUnavailable(f"the broker has no stream {STREAM}: create it with `tailrace init`")
-        raise BrokerUnavailable(f"the stream {STREAM} is not available: {info.error.description}")
 
     @property
     def discovered(self) -> list[str]:

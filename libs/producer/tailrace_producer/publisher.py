@@ -48,6 +48,9 @@ SWEEP_INTERVAL = 0.1
 RETRY_SHARE = 0.75
 """The part of the broker's duplicate window in which an event is sent again. After it, it might be stored twice."""
 
+_IN_PROCESS = 409
+"""An earlier sending of the event waits for a quorum of the brokers. Its acknowledgement comes, or it is sent again."""
+
 _NOT_CONNECTED = "the connection is not made yet"
 _TOO_LATE = "sending it for longer might store it twice"
 
@@ -208,6 +211,8 @@ class Publisher(Intake):
         self._notify()
 
     def _take_refusal(self, refusal: Refusal) -> None:
+        if refusal.code == _IN_PROCESS:
+            return
         if refusal.code >= 500 or refusal.code in {408, 429}:
             if self._connection:
                 self._report(refusal.description)
