@@ -19,13 +19,14 @@ from tailrace_edge import follower
 from tailrace_edge.consumption import Broken
 from tailrace_edge.engine.entry import Entry
 from tailrace_edge.follower import Follow, Follower
-from tailrace_edge.jetstream import JetStream, JetStreamUnavailable, StoredMessage, StreamState
+from tailrace_edge.jetstream import JetStream, JetStreamUnavailable
+from tailrace_edge.leader import StoredMessage, StreamState
 from tailrace_edge.wire import Receiver
 
 SECOND = 1_000_000_000
 STORED_AT = 1_795_222_923
 """Seconds since 1970 at which the message of sequence 0 would have been stored."""
-FOLLOW = Follow(heartbeat=0.1, check=0.02, stall=0.1, retry=0.01, regress=0.2, missed=5)
+FOLLOW = Follow(heartbeat=0.1, check=0.02, stall=0.1, retry=0.01, regress=0.2, missed=5, leaderless=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +61,7 @@ class FakeJetStream:
         hold_creation: consumers are asked for without an answer.
         consumers: that were asked for.
         raised: how often the generation was.
+        moved: how often another broker was asked for.
     """
 
     def __init__(self, number: int = 0) -> None:
@@ -74,6 +76,7 @@ class FakeJetStream:
         self.hold_creation = False
         self.consumers: list[str] = []
         self.raised = 0
+        self.moved = 0
         self._inboxes = itertools.count()
         self._receivers: dict[str, Receiver] = {}
         self._positions: dict[str, tuple[int, int]] = {}
@@ -122,6 +125,9 @@ class FakeJetStream:
 
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         pass
+
+    async def move(self) -> None:
+        self.moved += 1
 
     def new_name(self, kind: str) -> str:
         return f"{kind}-{len(self.consumers)}"
@@ -342,6 +348,38 @@ async def test_a_consumer_that_falls_silent_is_replaced() -> None:
             await wait_until(lambda: len(jetstream.consumers) == 2)
         jetstream.append(1)
         await trial.reach(1, 2, 3)
+
+
+async def test_a_consumers_heartbeats_are_no_word_of_the_leader() -> None:
+    """They go on where a broker is cut off from the others. After a while another one is tried, again and again."""
+    jetstream = FakeJetStream(2)
+    async with following(jetstream) as trial:
+        await trial.reach(1, 2)
+        jetstream.reachable = False
+        heard_at = trial.follower.heard_at
+        await trial.until(lambda: jetstream.moved == 2)
+        assert trial.follower.heard_at <= heard_at + FOLLOW.check
+        assert len(jetstream.consumers) == 1
+        jetstream.reachable = True
+        jetstream.append(1)
+        await trial.reach(1, 2, 3)
+        assert trial.follower.heard_at > heard_at + FOLLOW.leaderless
+
+
+async def test_no_other_broker_is_tried_while_events_come() -> None:
+    jetstream = FakeJetStream(2)
+    async with following(jetstream) as trial:
+        await trial.reach(1, 2)
+        jetstream.reachable = False
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + 4 * FOLLOW.leaderless
+
+        def go_on() -> bool:
+            jetstream.append(1)
+            return loop.time() > ends_at
+
+        await trial.until(go_on)
+        assert jetstream.moved == 0
 
 
 async def test_the_deleted_end_of_a_log_is_no_stall() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from tailrace_edge import workers as module
 from tailrace_edge.engine.entry import Entry
-from tailrace_edge.jetstream import StoredMessage
+from tailrace_edge.leader import StoredMessage
 from tailrace_edge.workers import Workers, _lose
 
 

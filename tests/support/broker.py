@@ -1,5 +1,6 @@
 """Real nats-servers for tests: one, or a cluster of three, which can be killed, stopped and started again."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -64,7 +65,14 @@ class Broker:
     """One nats-server process with JetStream on a folder of its own; survives restarts at the same port."""
 
     def __init__(
-        self, folder: Path, *, port: int, name: str = "n1", routes: Sequence[int] = (), route_port: int = 0
+        self,
+        folder: Path,
+        *,
+        port: int,
+        name: str = "n1",
+        routes: Sequence[int] = (),
+        route_port: int = 0,
+        advertise: int | None = None,
     ) -> None:
         self.folder = folder
         self.port = port
@@ -73,6 +81,7 @@ class Broker:
         self.url = f"nats://127.0.0.1:{port}"
         self._routes = routes
         self._route_port = route_port
+        self._advertise = "" if advertise is None else f", advertise: 127.0.0.1:{advertise}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -123,7 +132,9 @@ class Broker:
         )
         if self._routes:
             routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self._routes)
-            text += f"cluster {{ name: test, listen: 127.0.0.1:{self._route_port}, routes: [{routes}] }}\n"
+            text += (
+                f"cluster {{ name: test, listen: 127.0.0.1:{self._route_port}, routes: [{routes}]{self._advertise} }}\n"
+            )
         return text
 
 
@@ -201,9 +212,13 @@ async def read_stream(url: str) -> list[tuple[int, str, bytes]]:
             try:
                 await request(client, f"STREAM.MSG.GET.{STREAM}", {"seq": following, "next_by_subj": ">"})
             except RuntimeError as error:
-                if error.args[0]["code"] == 404:
+                code = error.args[0]["code"]
+                if code == 404:
                     return messages
-                raise
+                if code != 503:
+                    raise
+                await asyncio.sleep(0.1)  # while the brokers elect one who answers
+                continue
             messages += await _read_on(client, following)
 
 

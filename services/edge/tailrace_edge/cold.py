@@ -16,7 +16,8 @@ from tailrace_protocol.stream import MAX_MESSAGE_BYTES, STREAM
 from tailrace_protocol.topics import SUBJECT_PREFIX
 
 from tailrace_edge.engine.entry import Entry
-from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable, Listening, StoredMessage
+from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable, Listening
+from tailrace_edge.leader import StoredMessage
 from tailrace_edge.messages import is_delivery, make_entry, parse_delivery, parse_status
 
 _BATCH = 2000

@@ -23,6 +23,9 @@ from tailrace_edge.workers import Workers
 _CANCEL_AGAIN = 0.02
 """Seconds after which a task that did not hear that it is cancelled is told again."""
 
+_BETWEEN_WORDS = 2.0
+"""Seconds that may pass between two words of the log's leader while all is well."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -100,7 +103,7 @@ class Edge:
         if not self.follower.ready:
             return "the head of the log is not reached yet"
         away = time.monotonic() - self.follower.heard_at
-        if away > self.settings.broker_away:
+        if away > self.settings.broker_away + _BETWEEN_WORDS:
             return f"the broker has been away for {away:.0f} s"
         return None
 

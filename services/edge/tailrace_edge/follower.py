@@ -17,7 +17,8 @@ import structlog
 from tailrace_edge.consumption import Consumption
 from tailrace_edge.direct import read_batch
 from tailrace_edge.engine.entry import Entry
-from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable, Listening, StreamState
+from tailrace_edge.jetstream import JetStream, JetStreamError, JetStreamUnavailable, Listening
+from tailrace_edge.leader import StreamState
 from tailrace_edge.messages import parse_time
 
 _SECOND = 1_000_000_000
@@ -40,6 +41,7 @@ class Follow(NamedTuple):
         retry: between two attempts at anything.
         inactive: after which the broker removes a consumer nobody listens to.
         regress: the leader may say less than was seen, as a new one may for a moment, before it is believed.
+        leaderless: without a word from the leader, after which another broker is tried.
     """
 
     read_back: float = 30.0
@@ -50,6 +52,7 @@ class Follow(NamedTuple):
     retry: float = 0.05
     inactive: float = 15.0
     regress: float = 10.0
+    leaderless: float = 10.0
 
 
 class LogSink(Protocol):
@@ -68,7 +71,8 @@ class Follower:
         lag: messages the log holds beyond what was read, as the leader said last.
         log_bytes: that the log takes on each broker, as the leader said last.
         consumers: made so far; all after the first are re-creations.
-        heard_at: when the broker was heard last, on the monotonic clock.
+        heard_at: when the log's leader was heard last, or an event came, on the monotonic clock. A consumer's
+            heartbeats prove less: they go on where a broker is cut off from the others.
     """
 
     def __init__(self, jetstream: JetStream, sink: LogSink, follow: Follow | None = None) -> None:
@@ -80,7 +84,7 @@ class Follower:
         self.lag = 0
         self.log_bytes = 0
         self.consumers = 0
-        self.heard_at = time.monotonic()
+        self.heard_at = self._sought_at = time.monotonic()
 
         # The log
         self._state: StreamState | None = None
@@ -120,6 +124,7 @@ class Follower:
             except JetStreamUnavailable as error:
                 _log.debug("broker does not answer", error=str(error))
                 await self._bridge()
+                await self._seek_leader()
             except JetStreamError as error:
                 _log.warning("log not available", error=str(error), hint="tailrace init creates it")
                 await asyncio.sleep(1)
@@ -133,7 +138,7 @@ class Follower:
 
     def flush(self) -> None:
         """Pass on what one read of the connection brought."""
-        self.heard_at = self._delivered_at = time.monotonic()
+        self._delivered_at = time.monotonic()
         if self._consumption is not None:
             self._take()
             if self._consumption.pending == 0:
@@ -284,7 +289,7 @@ class Follower:
             ahead = await self._jetstream.read_message(seq=self._next, next_by_subj=">")
         except (JetStreamUnavailable, JetStreamError) as error:
             _log.debug("leader does not answer", error=str(error))
-            return True
+            return time.monotonic() - self.heard_at < self._follow.leaderless
         if ahead is None:
             self.lag = 0
             self._reach_head()
@@ -324,6 +329,14 @@ class Follower:
             self._pass_on([entry for entry in entries if entry.sequence >= self._next])
         if len(entries) < _BRIDGE_BATCH:
             await asyncio.sleep(self._follow.retry)
+
+    async def _seek_leader(self) -> None:
+        """Try another broker after a while: this one may be cut off from those that go on."""
+        now = time.monotonic()
+        if self._jetstream.connected and now - max(self.heard_at, self._sought_at) > self._follow.leaderless:
+            _log.warning("no leader heard: trying another broker", seconds=round(now - self.heard_at, 1))
+            self._sought_at = now
+            await self._jetstream.move()
 
     @property
     def _epoch(self) -> str:
@@ -372,7 +385,7 @@ class Follower:
             return
         self._newest = entries[-1]
         self._next = self._newest.sequence + 1
-        self._moved_at = time.monotonic()
+        self.heard_at = self._moved_at = time.monotonic()
         if self._consumption is not None:
             self._consumption.next = max(self._consumption.next, self._next)
         self._sink.append(entries)

@@ -8,7 +8,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -18,70 +18,24 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
-from tailrace_protocol.errors import TailraceError
-from tailrace_protocol.positions import derive_epoch
 from tailrace_protocol.stream import GENERATION_KEY, STREAM
 
+from tailrace_edge.leader import (
+    JetStreamError,
+    JetStreamUnavailable,
+    StoredMessage,
+    StreamState,
+    check_leader,
+    parse_state,
+)
 from tailrace_edge.wire import MessageParser, Receiver
+
+__all__ = ["JetStream", "JetStreamError", "JetStreamUnavailable", "Listening"]
 
 INFO_TIMEOUT = 0.5
 CREATE_TIMEOUT = 2.0
 
 _log = structlog.get_logger(__name__)
-
-
-class JetStreamUnavailable(TailraceError):
-    """The broker is away, or did not answer in time."""
-
-
-class JetStreamError(TailraceError):
-    """The broker refused a call.
-
-    Attributes:
-        code: HTTP-like status.
-        error_code: JetStream's own number.
-    """
-
-    def __init__(self, code: int, error_code: int, description: str) -> None:
-        super().__init__(f"JetStream answered {code}/{error_code}: {description}")
-        self.code = code
-        self.error_code = error_code
-
-
-class StreamState(NamedTuple):
-    """What the stream's leader says of the log.
-
-    Attributes:
-        created: when it was made.
-        generation: raised when its sequence was seen to go back.
-        first: its oldest sequence; one more than `last` if it is empty.
-        last: the newest sequence it ever gave out.
-        config: as it stands, for an update.
-        asked_at: when the leader was asked, on the monotonic clock.
-        bytes: that it takes on each broker.
-    """
-
-    created: str
-    generation: int
-    first: int
-    last: int
-    config: dict[str, Any]
-    asked_at: float
-    bytes: int = 0
-
-    @property
-    def epoch(self) -> str:
-        """Its identity."""
-        return derive_epoch(STREAM, self.created, self.generation)
-
-
-class StoredMessage(NamedTuple):
-    """One message of the log, as the stream's leader has it."""
-
-    sequence: int
-    subject: str
-    payload: bytes
-    time: str
 
 
 class Listening:
@@ -168,6 +122,13 @@ class JetStream:
         """Hosts and ports of the brokers."""
         return [_strip(urlsplit(server)) for server in self._servers]
 
+    async def move(self) -> None:
+        """Connect to another broker, if more than one is known, and have the writer do so: this one may be cut off."""
+        if self._writer is not self:
+            await self._writer.move()
+        if len(self._client.servers) > 1:
+            await self._client.force_reconnect()
+
     def on_reconnect(self, callback: Callable[[], None]) -> None:
         """Have `callback` called after each time the connection came back."""
         self._on_reconnect.append(callback)
@@ -247,13 +208,11 @@ class JetStream:
         """Return what the stream's leader tells of it.
 
         Raises:
-            JetStreamUnavailable: nobody answered in time, or one who leads nothing: without a quorum a replica does,
-                which may lag.
+            JetStreamUnavailable: nobody answered in time, or one who leads nothing.
             JetStreamError: 404 if there is no stream; `tailrace init` creates it.
         """
         info = await self.request(f"STREAM.INFO.{STREAM}", query, timeout=timeout)
-        if (cluster := info.get("cluster")) and not cluster.get("leader"):
-            raise JetStreamUnavailable("the log has no leader: the brokers lack a quorum, or elect one")
+        check_leader(info)
         return info
 
     async def read_state(self) -> StreamState:
@@ -264,16 +223,7 @@ class JetStream:
             JetStreamError: 404 if there is no stream; `tailrace init` creates it.
         """
         asked_at = time.monotonic()
-        info = await self.read_info()
-        config: dict[str, Any] = info["config"]
-        state = info["state"]
-        try:
-            generation = int((config.get("metadata") or {}).get(GENERATION_KEY, "0"))
-        except ValueError:
-            generation = 0
-        last = state["last_seq"]
-        first = max(1, min(state["first_seq"], last + 1))
-        return StreamState(info["created"], generation, first, last, config, asked_at, state["bytes"])
+        return parse_state(await self.read_info(), asked_at)
 
     @property
     def writer(self) -> JetStream:
