@@ -61,7 +61,14 @@ def test_each_is_a_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "reuse_port": ("true", True),
         "name": ("x", "x"),
         "auth": ("none", "none"),
+        "nats_ca": ("ca.pem", "ca.pem"),
+        "nats_cert": ("cert.pem", "cert.pem"),
+        "nats_key": ("key.pem", "key.pem"),
+        "nats_credentials": ("edge.creds", "edge.creds"),
+        "nats_inbox_prefix": ("_INBOX_edge", "_INBOX_edge"),
         "publish_nats_url": ("nats://p:1", "nats://p:1"),
+        "publish_nats_credentials": ("publisher.creds", "publisher.creds"),
+        "publish_nats_inbox_prefix": ("_INBOX_publisher", "_INBOX_publisher"),
         "insecure": ("true", True),
         "jwt_secret": ("s", SecretStr("s")),
         "jwt_key_files": ("a.pem,b.pem", (Path("a.pem"), Path("b.pem"))),
@@ -81,6 +88,8 @@ def test_each_is_a_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"TAILRACE_{name.upper()}", text)
     if name in ("jwt_secret", "jwt_key_files", "jwks_urls"):
         monkeypatch.setenv("TAILRACE_AUTH", "jwt")
+    if name.startswith("publish_nats"):
+        monkeypatch.setenv("TAILRACE_PUBLISH_NATS_URL", "nats://p:1")
     assert getattr(Settings(), name) == value
 
 
@@ -125,6 +134,20 @@ def test_an_address_that_cannot_be_is_told_without_its_password() -> None:
     with pytest.raises(SetupError) as caught:
         Settings(nats_url="nats://user:secret@a:x")
     assert "secret" not in str(caught.value)
+
+
+def test_both_users_have_a_login() -> None:
+    login = {"nats_ca": "a", "nats_cert": "b", "nats_key": "c", "nats_credentials": "d", "nats_inbox_prefix": "e"}
+    more = {"publish_nats_credentials": "f", "publish_nats_inbox_prefix": "g"}
+    settings = Settings(**login, **more, publish_nats_url="nats://a:1")  # type: ignore[arg-type]  # all are text
+    assert settings.login == ("a", "b", "c", "d", "e")
+    assert settings.publish_login == ("a", "b", "c", "f", "g")
+
+
+@pytest.mark.parametrize("name", ["publish_nats_credentials", "publish_nats_inbox_prefix"])
+def test_a_login_of_a_user_that_is_not_there_is_a_mistake(name: str) -> None:
+    with pytest.raises(SetupError, match="TAILRACE_PUBLISH_NATS_URL, which is not set"):
+        Settings(**{name: "x"})  # type: ignore[arg-type]  # it is text
 
 
 def test_the_name_tells_host_and_process() -> None:

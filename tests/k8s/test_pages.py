@@ -123,6 +123,25 @@ def test_the_brokers_configuration_can_be_replaced(tmp_path: Path, overlay: Mani
     assert configs[0]["metadata"]["name"] in json.dumps(brokers)
 
 
+def test_certificates_are_mounted_where_they_are_named(
+    tmp_path: Path, shell: Shell, overlay: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = load_block("## TLS", page="broker-security.md")
+    manifests = build(tmp_path, merge(overlay, more), nats_conf="# mine")
+    settings, _ = load_settings(read_settings(manifests, shell.read_secrets()), monkeypatch)
+    assert settings.login[:3] == ("/tls/ca.crt", "/tls/tls.crt", "/tls/tls.key")
+    for kind in ("StatefulSet", "Deployment", "Job"):
+        [pod] = [each["spec"]["template"]["spec"] for each in manifests if each["kind"] == kind]
+        [volume] = [
+            each["name"] for each in pod["volumes"] if each.get("secret") == {"secretName": "tailrace-nats-tls"}
+        ]
+        [container] = pod["containers"]
+        assert {"name": volume, "mountPath": "/tls", "readOnly": True} in container["volumeMounts"]
+    [job] = [each for each in manifests if each["kind"] == "Job"]
+    [config] = [each for each in manifests if "TAILRACE_NATS_CA" in each.get("data", {})]
+    assert config["metadata"]["name"] in json.dumps(job["spec"]["template"]["spec"]["containers"][0]["envFrom"])
+
+
 def test_what_is_applied_is_the_overlay_of_ones_own() -> None:
     """Applying `prod` itself would leave out the host and the registry."""
     blocks = list_blocks(PAGE, "sh", PRODUCTION) + list_blocks("operations.md", "sh", "## Upgrading")

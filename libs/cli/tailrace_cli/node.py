@@ -24,6 +24,8 @@ START_TIMEOUT = 60.0
 _DRAIN_WINDOW = "1"
 """Seconds over which a stopping edge ends its streams; somebody waits at the terminal."""
 
+_BROKER_VARIABLES = ("TAILRACE_NATS_", "TAILRACE_PUBLISH_NATS_")
+
 _EDGE_GRACE = 15.0
 _BROKER_GRACE = 10.0
 _POLL = 0.05
@@ -153,7 +155,9 @@ class Node:
 
     async def _start_edges(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        environment = {"TAILRACE_DRAIN_WINDOW": _DRAIN_WINDOW, **os.environ, **self._edge_settings}
+        # How to get to another broker, and with what login, is of no use to edges of this one.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_BROKER_VARIABLES)}
+        environment = {"TAILRACE_DRAIN_WINDOW": _DRAIN_WINDOW, **inherited, **self._edge_settings}
         for name in (f"edge-{number}" for number in range(1, self._count + 1)):
             command = [sys.executable, "-m", "tailrace_cli", "edge", "--reuse-port", "--name", name]
             command += ["--host", "127.0.0.1", "--port", str(port), "--nats", self.nats_url]

@@ -1,4 +1,4 @@
-"""Connections to the broker: the only module that imports nats.
+"""Connections to the broker: the only module that imports nats, but for its client.
 
 A connection that breaks is not repaired but replaced, so that the first connection, a restart of the broker and a
 refused login are one case. nats-py does the handshake, TLS, logins and pings. Acknowledgements go past it: its own
@@ -23,7 +23,9 @@ from tailrace_protocol.errors import BrokerUnavailable, SetupError
 from tailrace_protocol.positions import derive_epoch
 from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM
 
-from tailrace_producer.commands import FIRST_SUBSCRIPTION, Commands
+from tailrace_producer.client import BrokerClient
+from tailrace_producer.commands import Commands
+from tailrace_producer.login import explain, find_login
 from tailrace_producer.settings import Settings
 
 PING_INTERVAL = 20
@@ -136,20 +138,6 @@ class AckParser(Parser):
         return data.startswith(self._start) and data.count(b"\r\n", 0, 1024) < 2
 
 
-class CommandClient(Client):
-    """nats-py's client, but for the subscriptions of `commands`: they go past its queues and tasks."""
-
-    def __init__(self, commands: Commands) -> None:
-        super().__init__()
-        self._commands = commands
-
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        if sid >= FIRST_SUBSCRIPTION:
-            self._commands.take(sid, reply, data)
-        else:
-            await super()._process_msg(sid, subject, reply, data, headers)
-
-
 class Connection:
     """One connection, until it is lost.
 
@@ -248,7 +236,7 @@ class _LastError:
     def describe(self, otherwise: str) -> str:
         if self._error is None:
             return otherwise
-        return f"{type(self._error).__name__}: {self._error}"
+        return f"{type(self._error).__name__}: {explain(self._error)}"
 
 
 @contextlib.asynccontextmanager
@@ -285,7 +273,7 @@ async def connect(
         else:
             on_refusal(Refusal(number, answer.error.code, answer.error.description))
 
-    client = CommandClient(commands)
+    client = BrokerClient(commands, find_login(settings))
     client._ps = AckParser(client, inbox, on_acks)  # noqa: SLF001  # the one place where nats-py lets a parser in
     error = _LastError(commands)
     try:
@@ -309,7 +297,6 @@ async def connect(
 
 
 async def _open(client: Client, servers: list[str], settings: Settings, inbox: str, error: _LastError) -> None:
-    options: dict[str, Any] = {"tls": settings.tls} if settings.tls else {}
     await client.connect(
         servers=servers,
         name=settings.name,
@@ -321,8 +308,6 @@ async def _open(client: Client, servers: list[str], settings: Settings, inbox: s
         max_outstanding_pings=2,
         error_cb=error.note,
         inbox_prefix=inbox.rpartition(".")[0],
-        user_credentials=None if settings.credentials is None else str(settings.credentials),
-        **options,
     )
 
 

@@ -40,7 +40,7 @@ class Producer:
         settings: limits, timeouts, logins.
 
     Raises:
-        SetupError: the URL is none.
+        SetupError: the URL is none, or a file of the login cannot be used.
         InvalidTenant: the tenant's name breaks the rules.
     """
 

@@ -32,6 +32,7 @@ from tailrace_producer.connection import (
 )
 from tailrace_producer.intake import Intake
 from tailrace_producer.log import Logger
+from tailrace_producer.login import find_login
 from tailrace_producer.pending import Outcome, Pending
 from tailrace_producer.settings import Settings
 from tailrace_producer.spool import ADOPT_INTERVAL, FIRST, Spool, make_pending
@@ -63,7 +64,9 @@ class Publisher(Intake):
     def __init__(self, url: str, tenant: str, settings: Settings) -> None:
         super().__init__(tenant, settings)
         self._servers = parse_servers(url)
-        self._inbox = f"{settings.inbox_prefix or choose_inbox_prefix(self._servers[0])}.{self.name}"
+        login = find_login(settings)
+        login.check()
+        self._inbox = f"{login.inbox_prefix or choose_inbox_prefix(self._servers[0])}.{self.name}"
         self._inbox_bytes = self._inbox.encode()
         self.commands = Commands(tenant)
         """Of the jobs that publish here."""

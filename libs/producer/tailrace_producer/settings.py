@@ -30,11 +30,12 @@ class Settings:
         close_timeout: seconds that closing waits for acknowledgements, also at the exit of the interpreter.
         connect_timeout: seconds for one attempt to connect to one broker.
         name: of the connection, as the broker's monitoring shows it.
-        credentials: path of a NATS `.creds` file, which takes the package nkeys: `tailrace-producer[nkeys]`. User and
-            password, or a token, may stand in the URL.
-        tls: for `tls://` URLs, where the system's certificates are not the right ones.
-        inbox_prefix: subject under which the acknowledgements come; by default `_INBOX_<user>` for the user in the URL,
-            and `_INBOX` without one.
+        credentials: path of a NATS `.creds` file, or of an nkey's seed; by default what `TAILRACE_NATS_CREDENTIALS`
+            says. It needs `tailrace-producer[nkeys]`. User and password, or a token, may stand in the URL.
+        tls: how the broker is trusted, and what certificate it is shown; nothing is then sent in the clear. By default
+            what `TAILRACE_NATS_CA`, `TAILRACE_NATS_CERT` and `TAILRACE_NATS_KEY` say, else the system's certificates.
+        inbox_prefix: subject under which the acknowledgements come; by default what `TAILRACE_NATS_INBOX_PREFIX` says,
+            else `_INBOX_<user>` for the user in the URL, and `_INBOX` without one.
         lease: seconds after which a running job of which nothing was heard counts as lost. A third of it is the time
             between two signs of life of a job that has nothing to report. None for none.
         text_interval: seconds for which the tokens of a text are gathered for one event.

@@ -98,7 +98,7 @@ class SyncProducer:
         settings: limits, timeouts, logins.
 
     Raises:
-        SetupError: the URL is none.
+        SetupError: the URL is none, or a file of the login cannot be used.
         InvalidTenant: the tenant's name breaks the rules.
     """
 

@@ -48,10 +48,16 @@ class Edge:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Make an edge that `start` sets going in the running event loop."""
+        """Make an edge that `start` sets going in the running event loop.
+
+        Raises:
+            SetupError: a file of its login at the broker, or of its keys, cannot be used.
+        """
         self.settings = settings
-        self._writer = JetStream(settings.publish_nats_url, name=settings.name) if settings.publish_nats_url else None
-        self.jetstream = JetStream(settings.nats_url, name=settings.name, writer=self._writer)
+        self._writer: JetStream | None = None
+        if settings.publish_nats_url:
+            self._writer = JetStream(settings.publish_nats_url, name=settings.name, login=settings.publish_login)
+        self.jetstream = JetStream(settings.nats_url, name=settings.name, writer=self._writer, login=settings.login)
         self.engine = Engine(settings.name, settings.limits)
         self.pump = Pump(self.engine)
         self.follower = Follower(self.jetstream, self.pump, Follow(read_back=settings.read_back))

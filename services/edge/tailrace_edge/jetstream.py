@@ -6,10 +6,11 @@ import asyncio
 import base64
 import itertools
 import re
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -18,6 +19,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
+from tailrace_protocol.errors import SetupError
 from tailrace_protocol.stream import GENERATION_KEY, STREAM
 
 from tailrace_edge.leader import (
@@ -28,6 +30,7 @@ from tailrace_edge.leader import (
     check_leader,
     parse_state,
 )
+from tailrace_edge.login import UNWELCOME, Login, choose_inbox, explain
 from tailrace_edge.wire import MessageParser, Receiver
 
 __all__ = ["JetStream", "JetStreamError", "JetStreamUnavailable", "Listening"]
@@ -56,25 +59,83 @@ class Listening:
             _log.debug("unsubscribe failed", exc_info=True)
 
 
+class _Client(Client):
+    """nats-py's client, which logs in anew for each connection, in the clear only where that is wanted.
+
+    nats-py takes a broker without TLS for one whatever the URL says.
+    """
+
+    def __init__(self, login: Login) -> None:
+        super().__init__()
+        self._login = login
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        try:
+            return self._login.make_context()
+        except SetupError as error:
+            raise NatsError(str(error)) from None
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except BaseException as error:
+            writer = getattr(self._transport, "_io_writer", None)
+            # After a handshake that failed, nats-py would wait without end for what was never begun to close.
+            self._transport = None
+            if writer is not None:
+                encrypted = writer.get_extra_info("ssl_object") is not None
+                writer.transport.abort()
+                # What the broker has to say of a certificate may be lost with the connection.
+                if encrypted and isinstance(error, ConnectionError):
+                    raise NatsError(UNWELCOME) from error
+            raise
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        wanted = self._login.encrypted or (self._current_server and self._current_server.uri.scheme == "tls")
+        if initial_connection and wanted:
+            if not (info.get("tls_required") or info.get("tls_available")):
+                raise NatsError("the broker has no TLS, and nothing is sent in the clear")
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection)
+
+    def _connect_command(self) -> bytes:
+        if self._login.credentials and "nonce" in self._server_info:
+            try:
+                proof = self._login.prove(self._server_info["nonce"])
+            except SetupError as error:
+                raise NatsError(str(error)) from None
+            self._signature_cb = lambda _nonce: proof.signature
+            self._user_jwt_cb = (lambda: proof.jwt) if proof.jwt else None
+            self._public_nkey = proof.public_key
+        return super()._connect_command()
+
+
 class JetStream:
     """The connection to the broker, which comes back by itself for as long as it takes."""
 
-    def __init__(self, url: str, *, name: str, writer: JetStream | None = None) -> None:
+    def __init__(self, url: str, *, name: str, writer: JetStream | None = None, login: Login | None = None) -> None:
         """Make a connection that `connect` opens.
 
         Answers come below `_INBOX_<user>`, so that a broker can keep its users off each other's; without a user in the
-        URL, below `_INBOX`.
+        URL, below `_INBOX`; and where the login says so, if it does.
 
         Args:
             url: of one or more servers, comma-separated, with user and password in them if needed.
             name: the edge's, as the broker's monitoring shows it.
             writer: a connection whose user may change the log, where this one's may not. Whoever made it opens and
                 closes it.
+            login: at the broker, besides the user in the URL.
+
+        Raises:
+            SetupError: a file of the login cannot be used.
         """
+        self._login = login or Login()
+        self._login.check()
         self._servers = [server.strip() for server in url.split(",")]
         self._name = name
         self._writer = writer or self
-        self._client = Client()
+        self._client = _Client(self._login)
         self._parser: MessageParser | None = None
         self._numbers = itertools.count(1)
         self._on_reconnect: list[Callable[[], None]] = []
@@ -87,7 +148,7 @@ class JetStream:
                 await self._client.connect(
                     servers=self._servers,
                     name=self._name,
-                    inbox_prefix=_choose_inbox(self._servers[0]),
+                    inbox_prefix=self._login.inbox_prefix or choose_inbox(self._servers[0]),
                     connect_timeout=2,
                     reconnect_time_wait=0.1,  # type: ignore[arg-type]  # it is only slept for
                     max_reconnect_attempts=-1,
@@ -99,7 +160,7 @@ class JetStream:
                 )
                 break
             except (NatsError, OSError) as error:
-                _log.warning("broker not reached", servers=self.hosts, error=_describe(error))
+                _log.warning("broker not reached", servers=self.hosts, error=explain(error))
                 await asyncio.sleep(0.5)
         stock = self._client._ps  # noqa: SLF001 - nats-py is pinned, and a test holds on to what is used here
         self._parser = MessageParser(stock)
@@ -116,6 +177,11 @@ class JetStream:
     def connected(self) -> bool:
         """Whether the connection stands at the moment."""
         return self._client.is_connected
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong with the connection last."""
+        return self._last_error
 
     @property
     def hosts(self) -> list[str]:
@@ -172,7 +238,7 @@ class JetStream:
         except (NoRespondersError, NatsTimeoutError):
             return None
         except (NatsError, OSError) as error:
-            raise JetStreamUnavailable(f"asking failed: {_describe(error)}") from error
+            raise JetStreamUnavailable(f"asking failed: {explain(error)}") from error
 
     def new_name(self, kind: str) -> str:
         """Return a name for a consumer that no other one had."""
@@ -198,7 +264,7 @@ class JetStream:
         try:
             message = await self._client.request(f"$JS.API.{call}", payload, timeout=timeout)
         except (NatsError, OSError) as error:
-            raise JetStreamUnavailable(f"no answer to {call}: {_describe(error)}") from error
+            raise JetStreamUnavailable(f"no answer to {call}: {explain(error)}") from error
         answer: dict[str, Any] = msgspec.json.decode(message.data)
         if (refusal := answer.get("error")) is not None:
             raise JetStreamError(refusal["code"], refusal.get("err_code", 0), refusal.get("description", ""))
@@ -286,7 +352,7 @@ class JetStream:
         try:
             message = await self._client.request(subject, payload, timeout=CREATE_TIMEOUT, headers=headers)
         except (NatsError, OSError) as error:
-            raise JetStreamUnavailable(f"the event was not acknowledged: {_describe(error)}") from error
+            raise JetStreamUnavailable(f"the event was not acknowledged: {explain(error)}") from error
         answer = msgspec.json.decode(message.data)
         if (refusal := answer.get("error")) is not None:
             raise JetStreamError(refusal["code"], refusal.get("err_code", 0), refusal.get("description", ""))
@@ -296,7 +362,7 @@ class JetStream:
     # Callbacks of nats-py
 
     async def _log_error(self, error: Exception) -> None:
-        described = _describe(error)
+        described = explain(error)
         # While the broker is away, this is called ten times a second.
         log = _log.debug if described == self._last_error else _log.warning
         self._last_error = described
@@ -324,20 +390,6 @@ async def _ignore(_message: object) -> None:
     """Never called: the parser hands the messages to the receiver."""
 
 
-def _choose_inbox(url: str) -> str:
-    """Return the subject below which the answers to a user come."""
-    parts = urlsplit(url)
-    if not parts.username or parts.password is None:  # what stands alone is a token, which must not be seen
-        return "_INBOX"
-    # Dots, wildcards and spaces would make another subject of it.
-    return "_INBOX_" + re.sub(r"[^A-Za-z0-9_-]", "_", unquote(parts.username))
-
-
 def _strip(url: Any) -> str:
     """Return host and port of a URL, without the password that may stand before them."""
     return "" if url is None else f"{url.hostname}:{url.port or 4222}"
-
-
-def _describe(error: Exception) -> str:
-    """Return what an error says, of which nats-py has some that say nothing."""
-    return str(error) or type(error).__name__

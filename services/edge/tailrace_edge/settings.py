@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tailrace_protocol.errors import SetupError
 
 from tailrace_edge.engine.limits import Limits
+from tailrace_edge.login import Login
 
 Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(gt=0)]
@@ -40,9 +41,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     nats_url: Annotated[str, Field(description="Broker, or several separated by commas.")] = "nats://127.0.0.1:4222"
+    nats_ca: Annotated[
+        str, Field(description="File of who signs the broker's certificate, in PEM; the system's by default.")
+    ] = ""
+    nats_cert: Annotated[str, Field(description="File of the edge's own certificate for the broker, in PEM.")] = ""
+    nats_key: Annotated[str, Field(description="File of its key, if it is not in the same.")] = ""
+    nats_credentials: Annotated[
+        str, Field(description="File of a login that signs: `.creds`, or the seed of an nkey.")
+    ] = ""
+    nats_inbox_prefix: Annotated[
+        str, Field(description="Subject of answers; by default `_INBOX_<user>` for the user in the URL, else `_INBOX`.")
+    ] = ""
     publish_nats_url: Annotated[
         str, Field(description="The same with a user that may publish, where that of `nats_url` may only read.")
     ] = ""
+    publish_nats_credentials: Annotated[str, Field(description="File of that user's login, if it signs.")] = ""
+    publish_nats_inbox_prefix: Annotated[str, Field(description="Subject of answers to that user.")] = ""
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 for any that is free.")] = 8080
     reuse_port: Annotated[bool, Field(description="Share the port with other edges (SO_REUSEPORT).")] = False
@@ -179,6 +193,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_publisher(self) -> Self:
+        if not self.publish_nats_url and (self.publish_nats_credentials or self.publish_nats_inbox_prefix):
+            raise SetupError(
+                "TAILRACE_PUBLISH_NATS_CREDENTIALS and _INBOX_PREFIX are of the user at TAILRACE_PUBLISH_NATS_URL, "
+                "which is not set"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_exposure(self) -> Self:
         if self.auth == "none" and not _is_loopback(self.host) and not self.insecure:
             raise SetupError(
@@ -213,6 +236,18 @@ class Settings(BaseSettings):
     def takes_cookies(self) -> bool:
         """Whether pages of the other origins may send the cookie that carries a token."""
         return bool(self.auth_cookie) and "*" not in self.cors_origins
+
+    @property
+    def login(self) -> Login:
+        """At the broker."""
+        return Login(self.nats_ca, self.nats_cert, self.nats_key, self.nats_credentials, self.nats_inbox_prefix)
+
+    @property
+    def publish_login(self) -> Login:
+        """The same of the user that may publish."""
+        return self.login._replace(
+            credentials=self.publish_nats_credentials, inbox_prefix=self.publish_nats_inbox_prefix
+        )
 
     @property
     def limits(self) -> Limits:

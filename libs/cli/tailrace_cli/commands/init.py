@@ -1,11 +1,13 @@
 """`tailrace init`: create or update the stream."""
 
 import asyncio
+import os
 from typing import Annotated, Any
 
 import typer
 from tailrace_edge.creation import create_stream
 from tailrace_edge.jetstream import JetStreamError, JetStreamUnavailable
+from tailrace_edge.login import find_login
 from tailrace_producer.environment import DEFAULT_URL
 from tailrace_protocol.errors import BrokerUnavailable, SetupError
 from tailrace_protocol.stream import STREAM
@@ -38,8 +40,10 @@ def command(
     """
     kept = None if max_age is None else parse_max_age(max_age)
     limit = None if max_bytes is None else parse_max_bytes(max_bytes)
+    login = find_login(os.environ)
     try:
-        created, config = asyncio.run(create_stream(nats, replicas=replicas, max_age=kept, max_bytes=limit))
+        creation = create_stream(nats, replicas=replicas, max_age=kept, max_bytes=limit, login=login)
+        created, config = asyncio.run(creation)
     except JetStreamUnavailable as error:
         raise BrokerUnavailable(f"{error}; start one with tailrace broker, or name another with --nats") from error
     except JetStreamError as error:
