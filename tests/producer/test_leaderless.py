@@ -13,6 +13,7 @@ from tailrace_producer import Producer, Settings
 
 LEADER = b'{"config": {"name": "EVENTS"}, "created": "2026-01-01T00:00:00Z", "cluster": {"leader": "n1"}}'
 NO_LEADER = LEADER.replace(b'"leader": "n1"', b'"replicas": []')
+CUT_OFF = LEADER.replace(b'"n1"', b'"n1", "replicas": [{"active": 9000000000}, {"active": 8000000000}]')
 IN_PROCESS = (
     b'{"error": {"code": 409, "err_code": 10158, "description": "duplicate message id is in process"}, "seq": 0}'
 )
@@ -69,12 +70,15 @@ async def test_an_event_in_process_is_sent_again_and_not_lost(plain: PlainBroker
         assert len(set(published)) == 1
 
 
-async def test_a_broker_without_a_leader_is_left_for_another(plain: PlainBroker, bare_broker: Broker) -> None:
+@pytest.mark.parametrize("info", [NO_LEADER, CUT_OFF], ids=["no leader", "one that hears nobody"])
+async def test_a_broker_without_a_leader_is_left_for_another(
+    plain: PlainBroker, bare_broker: Broker, info: bytes
+) -> None:
     await create_stream(bare_broker.url)
     bare_broker.stop()
     settings = Settings(ack_timeout=0.3)
     async with (
-        answering(plain, NO_LEADER) as published,
+        answering(plain, info) as published,
         Producer(f"{plain.url},{bare_broker.url}", settings=settings) as producer,
     ):
         await wait_for_reason(producer, "has no leader")

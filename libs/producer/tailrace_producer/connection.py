@@ -21,7 +21,7 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 from tailrace_protocol.commands import COMMANDS_PREFIX
 from tailrace_protocol.errors import BrokerUnavailable, SetupError
 from tailrace_protocol.positions import derive_epoch
-from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM
+from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM, hears_quorum
 
 from tailrace_producer.client import BrokerClient
 from tailrace_producer.commands import Commands
@@ -77,8 +77,17 @@ class _Error(msgspec.Struct, frozen=True):
     description: str = ""
 
 
+class _Replica(msgspec.Struct, frozen=True):
+    active: int = 0
+
+
 class _Cluster(msgspec.Struct, frozen=True):
     leader: str = ""
+    replicas: list[_Replica] = []
+
+    @property
+    def leads(self) -> bool:
+        return bool(self.leader) and hears_quorum(replica.active for replica in self.replicas)
 
 
 class _StreamInfo(msgspec.Struct, frozen=True):
@@ -173,7 +182,7 @@ class Connection:
                 if info.error.code == 404:
                     raise BrokerUnavailable(f"the broker has no stream {STREAM}: create it with `tailrace init`")
                 raise BrokerUnavailable(f"the stream {STREAM} is not available: {info.error.description}")
-            if info.cluster is None or info.cluster.leader:
+            if info.cluster is None or info.cluster.leads:
                 generation = int(info.config.metadata.get(GENERATION_KEY, "0"))
                 epoch = derive_epoch(STREAM, info.created, generation)
                 return Log(epoch, info.config.duplicate_window / _NANOSECONDS)

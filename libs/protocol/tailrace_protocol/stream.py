@@ -1,6 +1,7 @@
 """The JetStream stream that is the log: its name and configuration, as plain data (NATS ADR-2, ADR-31, ADR-43)."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from tailrace_protocol.errors import InvalidInput
@@ -18,6 +19,23 @@ MAX_MESSAGE_BYTES = 1 << 20
 
 _KEY = re.compile(r"[!-~]{1,128}")
 _NANOSECONDS = 1_000_000_000
+
+
+_SILENT = 5 * _NANOSECONDS
+"""Replicas answer their leader every second, and after 4 s without it they may elect another one."""
+
+
+def hears_quorum(silences: Iterable[int]) -> bool:
+    """Return whether a leader has heard from so many replicas lately that it leads.
+
+    One that is cut off goes on leading for some 15 s, in which the others have elected another one and gone on.
+
+    Args:
+        silences: nanoseconds since each replica was heard, as `active` in an answer to `STREAM.INFO`; 0 for one that
+            was not heard since this one leads.
+    """
+    late = [silence > _SILENT for silence in silences]
+    return 2 * sum(late) <= len(late)
 
 
 def build_stream_config(*, replicas: int, max_age: float, max_bytes: int = -1) -> dict[str, Any]:

@@ -92,8 +92,8 @@ class _Client(Client):
             raise
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        wanted = self._login.encrypted or (self._current_server and self._current_server.uri.scheme == "tls")
-        if initial_connection and wanted:
+        scheme = self._current_server.uri.scheme if self._current_server else ""
+        if initial_connection and (scheme == "tls" or (self._login.encrypted and scheme != "wss")):
             if not (info.get("tls_required") or info.get("tls_available")):
                 raise NatsError("the broker has no TLS, and nothing is sent in the clear")
             info["tls_required"] = True

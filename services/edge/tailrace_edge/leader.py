@@ -6,10 +6,7 @@ from typing import Any, NamedTuple
 
 from tailrace_protocol.errors import TailraceError
 from tailrace_protocol.positions import derive_epoch
-from tailrace_protocol.stream import GENERATION_KEY, STREAM
-
-_SILENT = 5_000_000_000
-"""Nanoseconds. Replicas answer their leader every second, and after 4 s without it they may elect another one."""
+from tailrace_protocol.stream import GENERATION_KEY, STREAM, hears_quorum
 
 
 class JetStreamUnavailable(TailraceError):
@@ -82,8 +79,7 @@ def parse_state(info: dict[str, Any], asked_at: float) -> StreamState:
 def check_leader(info: dict[str, Any]) -> None:
     """Return if an answer to `STREAM.INFO` is a leader's.
 
-    Without a quorum any replica answers, which may lag. And a leader that is cut off goes on leading for some 15 s, in
-    which the others have elected another one and gone on.
+    Without a quorum any replica answers, which may lag, or a leader that is cut off, which does not know it yet.
 
     Raises:
         JetStreamUnavailable: it is not.
@@ -93,8 +89,5 @@ def check_leader(info: dict[str, Any]) -> None:
         return
     if not cluster.get("leader"):
         raise JetStreamUnavailable("the log has no leader: the brokers lack a quorum, or elect one")
-    replicas = cluster.get("replicas") or []
-    # 0 of one that has not answered yet, since this one leads.
-    silent = sum(replica.get("active", 0) > _SILENT for replica in replicas)
-    if 2 * silent > len(replicas):
+    if not hears_quorum(replica.get("active", 0) for replica in cluster.get("replicas") or []):
         raise JetStreamUnavailable("the log's leader hears no quorum of the brokers: it is cut off from them")
