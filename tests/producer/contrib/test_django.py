@@ -8,6 +8,7 @@ import pytest
 from producer.contrib.conftest import Read
 from producer.faults import install_nkeys
 from support.broker import Broker
+from support.nkeys import Nkey
 from tailrace_producer import JobEnded, SyncProducer, current_job
 from tailrace_producer.contrib import get_default_producer, require_default_producer, set_default_producer
 from tailrace_producer.testing import capture
@@ -102,7 +103,7 @@ def test_mistakes_in_the_settings_are_told(given: Any, said: str) -> None:
     "given",
     [
         {"URL": "nats://nats:4222"},
-        {"URL": "nats://nats", "TENANT": "acme", "CLOSE_TIMEOUT": 3, "LEASE": None, "CREDENTIALS": "a.creds"},
+        {"URL": "nats://nats", "TENANT": "acme", "CLOSE_TIMEOUT": 3, "LEASE": None},
         {"URL": "nats://nats", "DESCRIBE_ERROR": repr, "TEXT_INTERVAL": 0.1, "TEXT_BATCH": 9},
     ],
 )
@@ -151,6 +152,16 @@ def publish_captured(producer: SyncProducer | None) -> str:
         producer.enqueue("a")
         tenant: str = events[0].tenant
     return tenant
+
+
+@pytest.mark.parametrize("kind", [Path, str])
+def test_the_settings_may_name_a_login(kind: type[Path] | type[str], tmp_path: Path) -> None:
+    given = {"URL": "nats://nats", "CREDENTIALS": kind(tmp_path / "a.nk")}
+    with override_settings(TAILRACE=given), pytest.raises(SystemCheckError, match=r"a\.nk cannot be read"):
+        call_command("check")
+    (tmp_path / "a.nk").write_text(Nkey("user").seed)
+    with override_settings(TAILRACE=given):
+        call_command("check")
 
 
 @pytest.mark.parametrize("kind", [Path, str])
