@@ -161,9 +161,17 @@ class Cluster:
     async def leader(self) -> Broker:
         """Return the broker that leads the log's stream now."""
         async with await connect(self.url) as client:
-            info = await request(client, f"STREAM.INFO.{STREAM}")
-        name = info["cluster"]["leader"]
-        return next(broker for broker in self.brokers if broker.name == name)
+            # What is asked while one is elected may never be answered.
+            async for attempt in stamina.retry_context(
+                on=(RuntimeError, nats.errors.Error), attempts=None, timeout=PATIENCE, wait_max=0.2
+            ):
+                with attempt:
+                    info = await request(client, f"STREAM.INFO.{STREAM}", timeout=2)
+                    for broker in self.brokers:
+                        if broker.name == info["cluster"].get("leader"):
+                            return broker
+                    raise RuntimeError("none leads")
+        raise AssertionError("unreachable")
 
 
 async def connect(url: str) -> Client:
