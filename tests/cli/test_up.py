@@ -41,8 +41,12 @@ def read_command(process: psutil.Process) -> list[str]:
 
 @pytest.fixture
 def up(start: Start) -> Up:
+    return start_up(start)
+
+
+def start_up(start: Start, **variables: str) -> Up:
     [nats_port] = pick_ports(1)  # what 0 finds, a connection of another test may take before the broker does
-    process = start("up", "--port", "0", "--nats-port", str(nats_port), "--store", "data")
+    process = start("up", "--port", "0", "--nats-port", str(nats_port), "--store", "data", **variables)
     assert process.stdout is not None
     text = process.stdout.readline() + process.stdout.readline()
     url = re.search(r"http://\S+", text)
@@ -99,6 +103,13 @@ def test_two_edges_answer_on_one_port(up: Up, run: Run, tmp_path: Path) -> None:
         "edge-1.log",
         "edge-2.log",
     ]
+
+
+def test_how_to_get_to_another_broker_is_no_business_of_this_one(start: Start) -> None:
+    """Whoever works with one in production may have all this in the environment."""
+    another = {"TAILRACE_NATS_URL": "tls://nats.example", "TAILRACE_NATS_CA": "ca.pem"}
+    more = {"TAILRACE_PUBLISH_NATS_URL": "tls://nats.example", "TAILRACE_PUBLISH_NATS_CREDENTIALS": "edge.creds"}
+    wait_for_edges(start_up(start, **another, **more).url)
 
 
 def test_the_console_may_cause_faults(up: Up) -> None:
