@@ -33,8 +33,11 @@ _LOOK = 1.0
 _SPREAD = 2.0
 """Seconds, up to which each edge waits longer, so that as a rule one of them speaks and the others hear it."""
 
-_AWAY = 2.0
-"""Seconds without a word from the broker, after which leases are not held against the workers."""
+_AWAY = 4.0
+"""Seconds without a word from the log's leader, after which leases are not held against the workers.
+
+It is asked every second; one answer that is late proves nothing, and would give every worker a whole lease more.
+"""
 
 _CHUNK = 1000
 
