@@ -2,11 +2,8 @@
 
 import asyncio
 import re
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any
 
 import anyio
@@ -22,13 +19,6 @@ CALM = Settings(ack_timeout=PATIENCE, connect_timeout=PATIENCE)
 """Nothing is tried again because it took long."""
 
 _FRAME = re.compile(rb"(?:MSG|HMSG) \S+ \d+ (?:\d+ )?(\d+)\r\n|[^\r\n]*\r\n")
-
-
-def install_nkeys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the package that credentials need be found, as far as a look for it goes."""
-    module = ModuleType("nkeys")
-    module.__spec__ = ModuleSpec("nkeys", None)
-    monkeypatch.setitem(sys.modules, "nkeys", module)
 
 
 class Proxy:

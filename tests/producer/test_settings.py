@@ -1,9 +1,6 @@
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-from producer.faults import install_nkeys
 from tailrace_producer import Settings
 from tailrace_protocol.errors import SetupError
 
@@ -28,16 +25,3 @@ def test_what_cannot_work_is_refused_by_its_name(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize("given", [{"close_timeout": 0}, {"text_interval": 0}, {"lease": None}], ids=str)
 def test_zero_and_none_where_they_mean_something(given: dict[str, Any]) -> None:
     Settings(**given)
-
-
-class TestCredentials:
-    def test_they_need_a_package_that_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "nkeys", None)
-
-        with pytest.raises(SetupError, match=r"pip install 'tailrace-producer\[nkeys\]'"):
-            Settings(credentials=Path("acme.creds"))
-
-    def test_with_it_they_are_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        install_nkeys(monkeypatch)
-
-        assert Settings(credentials=Path("acme.creds")).credentials == Path("acme.creds")

@@ -3,7 +3,6 @@
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from tailrace_protocol.errors import SetupError
@@ -65,7 +64,7 @@ class Settings:
         """Refuse what cannot work.
 
         Raises:
-            SetupError: a number is too small, or there is no package for credentials.
+            SetupError: a number is too small.
         """
         if self.lease is not None and not self.lease > 0:
             raise SetupError(f"a lease of {self.lease} s is none; None switches leases off")
@@ -75,6 +74,3 @@ class Settings:
         for name in _ZERO_OR_MORE:
             if not getattr(self, name) >= 0:
                 raise SetupError(f"{name}={getattr(self, name)!r} cannot work: it has to be 0 or more")
-        # nats-py imports it when it connects, and not before.
-        if self.credentials is not None and find_spec("nkeys") is None:
-            raise SetupError("credentials need the package nkeys: pip install 'tailrace-producer[nkeys]'")

@@ -6,7 +6,6 @@ from typing import Any
 import anyio.to_thread
 import pytest
 from producer.contrib.conftest import Read
-from producer.faults import install_nkeys
 from support.broker import Broker
 from support.nkeys import Nkey
 from tailrace_producer import JobEnded, SyncProducer, current_job
@@ -107,10 +106,7 @@ def test_mistakes_in_the_settings_are_told(given: Any, said: str) -> None:
         {"URL": "nats://nats", "DESCRIBE_ERROR": repr, "TEXT_INTERVAL": 0.1, "TEXT_BATCH": 9},
     ],
 )
-def test_settings_that_can_work(
-    given: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    install_nkeys(monkeypatch)  # what credentials need is installed
+def test_settings_that_can_work(given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     with override_settings(TAILRACE=given):
         call_command("check")
         assert get_producer() is get_producer() is get_default_producer()
