@@ -51,10 +51,8 @@ def test_every_event_carries_the_whole_state() -> None:
     assert states[-1].ended is not None
 
 
-def test_it_says_by_what_it_is_found() -> None:
-    job = SyncProducer("nats://nats").job("a b", user="7")
-
-    assert (job.id, job.topic) == ("a b", "users.7.jobs.a%20b")
+def test_it_says_by_what_it_is_found(bench: Bench) -> None:
+    assert (bench.job.id, bench.job.topic) == ("j", "jobs.j")
 
 
 def test_log_lines_have_a_topic_of_their_own(bench: Bench) -> None:

@@ -144,7 +144,7 @@ class TestWhatTheProducerIsMadeOf:
 def publish_captured(producer: SyncProducer | None) -> str:
     """Return the tenant that a producer publishes to."""
     assert producer is not None
-    with capture() as events:
+    with capture() as events, producer:
         producer.enqueue("a")
         tenant: str = events[0].tenant
     return tenant
