@@ -35,7 +35,8 @@ export type OpenReader = (from: string | undefined) => Reader;
 
 /**
  * What happens on some topics, for `for await`. Bytes are read when the loop asks for the next item, so a slow loop
- * slows the edge down, and loses nothing. Leaving the loop closes the connection; a new loop carries on.
+ * slows the edge down, and loses nothing; Firefox and WebKit read on, into memory of their own. Leaving the loop closes
+ * the connection; a new loop carries on.
  */
 export class Stream<T = unknown> extends Emitter<{ link: Link }> implements AsyncIterable<Item<T>> {
   #reader: Reader;
