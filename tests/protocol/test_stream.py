@@ -5,7 +5,7 @@ from nats.aio.client import Client
 from nats.js.errors import ServerError
 from support.broker import Broker, connect, create_stream, request
 from support.waiting import wait_until
-from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM, build_stream_config
+from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM, build_stream_config, read_generation
 
 
 async def create(client: Client, **settings: Any) -> dict[str, Any]:
@@ -107,3 +107,11 @@ async def test_messages_of_others_pass_up_to_1_mib(broker: Broker) -> None:
         stored = await client.jetstream().publish("events.acme.a", b"x" * ((1 << 20) - 1024))
 
     assert stored.seq == 1
+
+
+def test_a_generation_that_is_none_counts_as_the_first() -> None:
+    """Edges and producers have to agree on the epoch, whatever somebody wrote into the metadata."""
+    assert read_generation({GENERATION_KEY: "3"}) == 3
+    for text in ("", "x", "-1", "1.5", "²", "9" * 5000):
+        assert read_generation({GENERATION_KEY: text}) == 0
+    assert read_generation({}) == 0

@@ -4,14 +4,14 @@ import ssl
 from typing import Any
 
 import nats.errors
-from nats.aio.client import Client
 from tailrace_protocol.errors import SetupError
 
 from tailrace_producer.commands import FIRST_SUBSCRIPTION, Commands
 from tailrace_producer.login import UNWELCOME, Login
+from tailrace_producer.steady import SteadyClient
 
 
-class BrokerClient(Client):
+class BrokerClient(SteadyClient):
     """nats-py's client, but for two things.
 
     What comes for `commands` goes past its queues and tasks. And it logs in anew for each connection, in the clear only
@@ -42,9 +42,8 @@ class BrokerClient(Client):
         try:
             await super()._process_connect_init()
         except BaseException as error:
-            writer = getattr(self._transport, "_io_writer", None)
             # After a handshake that failed, nats-py would wait without end for what was never begun to close.
-            self._transport = None
+            writer = self.renew_transport()
             if writer is not None:
                 encrypted = writer.get_extra_info("ssl_object") is not None
                 writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Connections to the broker: the only module that imports nats, but for its client.
+"""Connections to the broker: the only module that imports nats, but for its client and that one's base.
 
 A connection that breaks is not repaired but replaced, so that the first connection, a restart of the broker and a
 refused login are one case. nats-py does the handshake, TLS, logins and pings. Acknowledgements go past it: its own
@@ -15,13 +15,12 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 from tailrace_protocol.commands import COMMANDS_PREFIX
 from tailrace_protocol.errors import BrokerUnavailable, SetupError
 from tailrace_protocol.positions import derive_epoch
-from tailrace_protocol.stream import DUPLICATE_WINDOW, GENERATION_KEY, STREAM, hears_quorum
+from tailrace_protocol.stream import DUPLICATE_WINDOW, STREAM, hears_quorum, read_generation
 
 from tailrace_producer.client import BrokerClient
 from tailrace_producer.commands import Commands
@@ -110,7 +109,7 @@ _answer_decoder = msgspec.json.Decoder(_Answer)
 class AckParser(Parser):
     """Takes acknowledgements straight from the bytes received, and leaves the rest to nats-py's parser."""
 
-    def __init__(self, client: Client, inbox: str, on_acks: Callable[[Sequence[Ack]], object]) -> None:
+    def __init__(self, client: BrokerClient, inbox: str, on_acks: Callable[[Sequence[Ack]], object]) -> None:
         super().__init__(client)
         self._on_acks = on_acks
         self._start = b"MSG %b." % inbox.encode()
@@ -154,10 +153,10 @@ class Connection:
         lost: done as soon as nothing comes from the broker any more.
     """
 
-    def __init__(self, client: Client, error: "_LastError") -> None:
+    def __init__(self, client: BrokerClient, error: "_LastError") -> None:
         self._client = client
         self._error = error
-        self._transport: Any = client._transport  # noqa: SLF001  # publish() costs 50 us and two task switches
+        self._transport = client.transport  # publish() costs 50 us and two task switches
         # However a connection of nats-py ends, this task ends with it; its callbacks are not called on every path.
         self.lost: asyncio.Task[None] | asyncio.Future[None] = client._reading_task or _done()  # noqa: SLF001  # see above
 
@@ -183,8 +182,7 @@ class Connection:
                     raise BrokerUnavailable(f"the broker has no stream {STREAM}: create it with `tailrace init`")
                 raise BrokerUnavailable(f"the stream {STREAM} is not available: {info.error.description}")
             if info.cluster is None or info.cluster.leads:
-                generation = int(info.config.metadata.get(GENERATION_KEY, "0"))
-                epoch = derive_epoch(STREAM, info.created, generation)
+                epoch = derive_epoch(STREAM, info.created, read_generation(info.config.metadata))
                 return Log(epoch, info.config.duplicate_window / _NANOSECONDS)
             if time.monotonic() >= deadline:
                 raise BrokerUnavailable(f"the stream {STREAM} has no leader: the brokers lack a quorum, or elect one")
@@ -192,12 +190,23 @@ class Connection:
 
     async def _read_info(self, timeout: float) -> _StreamInfo:
         try:
-            answer = await self._client.request(f"$JS.API.STREAM.INFO.{STREAM}", timeout=timeout)
-            return _info_decoder.decode(answer.data)
+            return _info_decoder.decode((await self._ask(f"$JS.API.STREAM.INFO.{STREAM}", timeout)).data)
         except nats.errors.NoRespondersError:
             raise BrokerUnavailable("the broker runs without JetStream, or JetStream has not started yet") from None
-        except (nats.errors.Error, msgspec.DecodeError, OSError) as error:
+        except (nats.errors.Error, ValueError, OSError) as error:  # of which the second is what is no answer
             raise BrokerUnavailable(self._error.describe(f"no answer about the stream {STREAM}: {error}")) from error
+
+    async def _ask(self, subject: str, timeout: float) -> Msg:
+        asking = asyncio.ensure_future(self._client.request(subject, timeout=timeout))
+        ends: list[asyncio.Future[Any]] = [asking, self.lost]
+        try:
+            # nats-py waits on although the connection is gone.
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise ConnectionError("the connection was lost")
+            return asking.result()
+        finally:
+            asking.cancel()
 
     @property
     def discovered(self) -> list[str]:
@@ -212,13 +221,13 @@ class Connection:
 
     def drop(self) -> None:
         """Let go of what the broker did not take: closing would wait until it does, or TCP gives up on it."""
-        transport = self._transport._io_writer.transport  # noqa: SLF001  # nats-py has no way to close at once
+        transport = self._transport.writer.transport  # nats-py has no way to close at once
         if transport.get_write_buffer_size():
             transport.abort()
 
     def fileno(self) -> int | None:
         """Return the file descriptor of the connection's socket; None if it is closed."""
-        socket = self._transport._io_writer.get_extra_info("socket")  # noqa: SLF001  # for fork only
+        socket = self._transport.writer.get_extra_info("socket")  # for fork only
         number = -1 if socket is None else int(socket.fileno())
         return None if number < 0 else number
 
@@ -305,7 +314,7 @@ async def connect(
             await client.close()
 
 
-async def _open(client: Client, servers: list[str], settings: Settings, inbox: str, error: _LastError) -> None:
+async def _open(client: BrokerClient, servers: list[str], settings: Settings, inbox: str, error: _LastError) -> None:
     await client.connect(
         servers=servers,
         name=settings.name,

@@ -1,7 +1,7 @@
 """The JetStream stream that is the log: its name and configuration, as plain data (NATS ADR-2, ADR-31, ADR-43)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tailrace_protocol.errors import InvalidInput
@@ -77,6 +77,12 @@ def check_key(key: str) -> str:
     if _KEY.fullmatch(key) is None:
         raise InvalidInput(f"{key[:80]!r} cannot be an event's id: 1 to 128 visible ASCII characters")
     return key
+
+
+def read_generation(metadata: Mapping[str, str]) -> int:
+    """Return the generation that a stream's metadata says; 0 if they say none, or what is no number."""
+    text = metadata.get(GENERATION_KEY, "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
 
 
 def format_message_id(tenant: str, key: str) -> str:
