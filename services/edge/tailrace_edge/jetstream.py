@@ -6,7 +6,6 @@ import asyncio
 import base64
 import itertools
 import re
-import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +13,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 import structlog
-from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeoutError
-from tailrace_protocol.errors import SetupError
 from tailrace_protocol.stream import GENERATION_KEY, STREAM
 
+from tailrace_edge.client import BrokerClient
 from tailrace_edge.leader import (
     JetStreamError,
     JetStreamUnavailable,
@@ -30,7 +28,7 @@ from tailrace_edge.leader import (
     check_leader,
     parse_state,
 )
-from tailrace_edge.login import UNWELCOME, Login, choose_inbox, explain
+from tailrace_edge.login import Login, choose_inbox, explain
 from tailrace_edge.wire import MessageParser, Receiver
 
 __all__ = ["JetStream", "JetStreamError", "JetStreamUnavailable", "Listening"]
@@ -59,58 +57,6 @@ class Listening:
             _log.debug("unsubscribe failed", exc_info=True)
 
 
-class _Client(Client):
-    """nats-py's client, which logs in anew for each connection, in the clear only where that is wanted.
-
-    nats-py takes a broker without TLS for one whatever the URL says.
-    """
-
-    def __init__(self, login: Login) -> None:
-        super().__init__()
-        self._login = login
-
-    @property
-    def ssl_context(self) -> ssl.SSLContext:
-        try:
-            return self._login.make_context()
-        except SetupError as error:
-            raise NatsError(str(error)) from None
-
-    async def _process_connect_init(self) -> None:
-        try:
-            await super()._process_connect_init()
-        except BaseException as error:
-            writer = getattr(self._transport, "_io_writer", None)
-            # After a handshake that failed, nats-py would wait without end for what was never begun to close.
-            self._transport = None
-            if writer is not None:
-                encrypted = writer.get_extra_info("ssl_object") is not None
-                writer.transport.abort()
-                # What the broker has to say of a certificate may be lost with the connection.
-                if encrypted and isinstance(error, ConnectionError):
-                    raise NatsError(UNWELCOME) from error
-            raise
-
-    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
-        scheme = self._current_server.uri.scheme if self._current_server else ""
-        if initial_connection and (scheme == "tls" or (self._login.encrypted and scheme != "wss")):
-            if not (info.get("tls_required") or info.get("tls_available")):
-                raise NatsError("the broker has no TLS, and nothing is sent in the clear")
-            info["tls_required"] = True
-        await super()._process_info(info, initial_connection)
-
-    def _connect_command(self) -> bytes:
-        if self._login.credentials and "nonce" in self._server_info:
-            try:
-                proof = self._login.prove(self._server_info["nonce"])
-            except SetupError as error:
-                raise NatsError(str(error)) from None
-            self._signature_cb = lambda _nonce: proof.signature
-            self._user_jwt_cb = (lambda: proof.jwt) if proof.jwt else None
-            self._public_nkey = proof.public_key
-        return super()._connect_command()
-
-
 class JetStream:
     """The connection to the broker, which comes back by itself for as long as it takes."""
 
@@ -135,7 +81,7 @@ class JetStream:
         self._servers = [server.strip() for server in url.split(",")]
         self._name = name
         self._writer = writer or self
-        self._client = _Client(self._login)
+        self._client = BrokerClient(self._login, plain=not url.startswith("ws"))
         self._parser: MessageParser | None = None
         self._numbers = itertools.count(1)
         self._on_reconnect: list[Callable[[], None]] = []

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from tailrace_protocol.errors import TailraceError
 from tailrace_protocol.positions import derive_epoch
-from tailrace_protocol.stream import GENERATION_KEY, STREAM, hears_quorum
+from tailrace_protocol.stream import STREAM, hears_quorum, read_generation
 
 
 class JetStreamUnavailable(TailraceError):
@@ -67,10 +67,7 @@ def parse_state(info: dict[str, Any], asked_at: float) -> StreamState:
     """Return the state that an answer to `STREAM.INFO` tells."""
     config: dict[str, Any] = info["config"]
     state = info["state"]
-    try:
-        generation = int((config.get("metadata") or {}).get(GENERATION_KEY, "0"))
-    except ValueError:
-        generation = 0
+    generation = read_generation(config.get("metadata") or {})
     last = state["last_seq"]
     first = max(1, min(state["first_seq"], last + 1))
     return StreamState(info["created"], generation, first, last, config, asked_at, state["bytes"])

@@ -96,16 +96,22 @@ class MessageParser:
             # MSG <subject> <sid> [reply] <size>, HMSG <subject> <sid> [reply] <header size> <size>
             # Only a space separates fields: a subject may hold other bytes that Python takes for white space.
             fields = buffer[start:end].split(b" ")
-            stop = body + int(fields[-1])
+            has_header = fields[0] == b"HMSG"
+            try:
+                stop = body + int(fields[-1])
+                content = body + int(fields[-2]) if has_header else body
+                sid = int(fields[2])
+            except (ValueError, IndexError):
+                stop = -1
+            if stop < body:
+                self._rest = buffer[body:]  # nats-py's parser says what is wrong with it
+                return buffer[start:body]
             if stop + 2 > size:
                 break
-            sid = int(fields[2])
             receiver = self.receivers.get(sid)
             if receiver is None:
                 self._rest = buffer[stop + 2 :]
                 return buffer[start : stop + 2]
-            has_header = fields[0] == b"HMSG"
-            content = body + int(fields[-2]) if has_header else body
             reply = fields[3] if len(fields) == 5 + has_header else b""
             self._touched[sid] = receiver
             try:
