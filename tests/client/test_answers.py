@@ -21,6 +21,9 @@ NOW = datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
         ("1.5", 0),
         ("", 0),
         ("9" * 400, float("inf")),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", 0),
+        ("Sat, 31 Jan 2026 12:00:00 +99999999999999999999", 0),
     ],
 )
 def test_retry_after(text: str, seconds: float) -> None:

@@ -69,10 +69,10 @@ def read_retry_after(headers: Mapping[str, str], now: datetime | None = None) ->
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+    except (ValueError, OverflowError):
         return 0.0
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
 
 
 def _read_problem(headers: Mapping[str, str], body: bytes) -> _Problem | None:

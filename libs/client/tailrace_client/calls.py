@@ -288,7 +288,7 @@ class Exchange(Generic[T]):
     def _decode(self, body: bytes) -> T:
         try:
             return msgspec.json.decode(body, type=self._call.answer)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             path = "/".join(self._call.path)
             raise MalformedStream(
                 f"the answer to {self._call.method} /{path} is not what an edge says: {error}"

@@ -3,10 +3,10 @@
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict, overload
+from typing import Any, TypedDict, TypeVar, overload
 
 import httpx
-from tailrace_protocol.errors import InvalidInput, InvalidPosition
+from tailrace_protocol.errors import InvalidInput, InvalidPosition, SetupError
 from tailrace_protocol.jobs import format_job_topic
 from tailrace_protocol.positions import Position, parse_position
 
@@ -20,11 +20,17 @@ from tailrace_client.queries import Start, Until, format_filters, format_selecti
 from tailrace_client.session import Observe, Session
 from tailrace_client.tokens import Token
 
+T = TypeVar("T")
+
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """Errors after which the request has surely not reached the edge."""
 
-NETWORK_ERRORS = (httpx.RequestError, OSError)
-"""Errors that trying again may mend. Under asyncio, httpx lets some of TLS through as Python raises them."""
+NETWORK_ERRORS = (httpx.RequestError, httpx.InvalidURL, OSError, UnicodeError, OverflowError, ExceptionGroup)
+"""Errors that trying again may mend. httpx lets some through as they were raised beneath it.
+
+They are TLS's own, and those of redirects to names that can be no host's, and to ports that there are not, which anyio
+tells of by a group. What the URLs of the edges are is checked before.
+"""
 
 
 class StreamOptions(TypedDict, total=False):
@@ -55,6 +61,21 @@ class Plan:
     bookmark: Bookmark | None
     read_ahead: ReadAhead | None
     conflate: Collection[str]
+
+
+def make_http(kind: Callable[..., T], settings: dict[str, Any]) -> T:
+    """Return an httpx client of a kind, which reads the environment for proxies and certificates.
+
+    Raises:
+        SetupError: what stands there cannot be used.
+    """
+    try:
+        return kind(**settings)
+    except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+        raise SetupError(
+            f"no client can be made with what the environment says: {describe(error)}; look at HTTP_PROXY, "
+            "HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR (proxies are http:// or https://)"
+        ) from error
 
 
 def describe(error: Exception) -> str:

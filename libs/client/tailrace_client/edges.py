@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote, urlencode, urlsplit
 
+import httpx
 from tailrace_protocol.errors import InvalidInput
 from tailrace_protocol.tenants import check_tenant
 
@@ -64,9 +65,20 @@ class Edges:
 
 
 def _check_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # raises where it is no number up to 65535
+        host = httpx.URL(url).host
+        valid = parts.scheme in ("http", "https") and port != 0 and _can_be_looked_up(host)
+    except (ValueError, httpx.InvalidURL):
+        valid = False
+    if not valid:
         raise InvalidInput(f"{url!r} is not the URL of an edge, like http://localhost:8080")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise InvalidInput("the URL of an edge has no user, query or fragment; a token is passed as token=")
     return url.rstrip("/")
+
+
+def _can_be_looked_up(host: str) -> bool:
+    """Return whether a host has a form that Python asks the system for: no label is empty, or too long (RFC 1035)."""
+    return bool(host) and (":" in host or all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")))

@@ -1,12 +1,11 @@
 """Items: what the events of a stream say, decoded."""
 
-from datetime import datetime
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 from tailrace_protocol.control import Control, Gap, Reset
 from tailrace_protocol.errors import MalformedStream, NotFound
-from tailrace_protocol.events import DELETED, Event
+from tailrace_protocol.events import DELETED, Event, decode_line
 from tailrace_protocol.jobs import JobState
 from tailrace_protocol.sse import SseEvent
 
@@ -14,18 +13,10 @@ Item = Event | Gap | Reset
 """What a stream brings: events, and the news that some are gone."""
 
 
-class _Line(msgspec.Struct, frozen=True):
-    topic: str
-    type: str
-    time: datetime
-    data: Any = None
-
-
 class _Kind(msgspec.Struct, frozen=True):
     kind: str
 
 
-_line_decoder = msgspec.json.Decoder(_Line)
 _control_decoder: msgspec.json.Decoder[Control] = msgspec.json.Decoder(Control)
 _kind_decoder = msgspec.json.Decoder(_Kind)
 _KINDS = frozenset(kind.__struct_config__.tag for kind in get_args(Control))
@@ -37,11 +28,7 @@ def decode_event(sse: SseEvent) -> Event:
     Raises:
         MalformedStream: it is none.
     """
-    try:
-        line = _line_decoder.decode(sse.data)
-    except msgspec.DecodeError as error:
-        raise MalformedStream(f"what came with the id {sse.last_event_id!r} is not an event: {error}") from error
-    return Event(sse.last_event_id, line.topic, line.type, line.time, line.data)
+    return decode_line(sse.data, sse.last_event_id)
 
 
 def decode_control(sse: SseEvent) -> Control | None:

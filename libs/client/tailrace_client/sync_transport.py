@@ -12,7 +12,7 @@ import httpx
 from tailrace_protocol.errors import InvalidInput
 
 from tailrace_client.calls import Call, Exchange, Paging
-from tailrace_client.core import NETWORK_ERRORS, UNSENT, describe
+from tailrace_client.core import NETWORK_ERRORS, UNSENT, describe, make_http
 from tailrace_client.deadline import Deadline
 from tailrace_client.edges import Edges
 from tailrace_client.items import Item
@@ -55,7 +55,7 @@ class SyncTransport:
     def http(self) -> httpx.Client:
         """Made when it is first needed, so that it belongs to the process it is used in."""
         if self._http is None:
-            self._http = httpx.Client(**self._settings)
+            self._http = make_http(httpx.Client, self._settings)
         return self._http
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class SyncTransport:
                     content=request.content,
                     follow_redirects=request.redirectable,
                 )
-            except httpx.RequestError as error:
+            except NETWORK_ERRORS as error:
                 exchange.fail(describe(error), unsent=isinstance(error, UNSENT))
             else:
                 exchange.answer(response.status_code, response.headers, response.content)
@@ -129,11 +129,11 @@ class SyncConnection:
         """Connect; raises what `Session.respond` does."""
         request = self._session.connect()
         timeout = self._deadline.cut(self._session.patience)
-        http_request = self._http.build_request("GET", request.url, headers=dict(request.headers), timeout=timeout)
         try:
+            http_request = self._http.build_request("GET", request.url, headers=dict(request.headers), timeout=timeout)
             self._response = self._http.send(http_request, stream=True, follow_redirects=True)
             body = b"" if self._response.status_code == 200 else self._response.read()
-        except httpx.RequestError as error:
+        except NETWORK_ERRORS as error:
             self._session.lose(describe(error))
             return
         self._timeouts = self._response.request.extensions["timeout"]
@@ -151,7 +151,7 @@ class SyncConnection:
             self._session.lose("the edge closed the connection")
         except httpx.ReadTimeout:
             self._session.lose(f"no byte came in {timeout:g} s", silent=True)
-        except httpx.RequestError as error:
+        except NETWORK_ERRORS as error:
             self._session.lose(describe(error))
         return b""
 

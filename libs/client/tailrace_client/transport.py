@@ -11,7 +11,7 @@ import httpx
 
 from tailrace_client.calls import Call, Exchange, Paging
 from tailrace_client.cancelling import see_through, send
-from tailrace_client.core import NETWORK_ERRORS, UNSENT, describe
+from tailrace_client.core import NETWORK_ERRORS, UNSENT, describe, make_http
 from tailrace_client.edges import Edges
 from tailrace_client.items import Item
 from tailrace_client.pages import Snapshot
@@ -40,7 +40,7 @@ class Transport:
     def http(self) -> httpx.AsyncClient:
         """Made when it is first needed, for its connections belong to the event loop they were made in."""
         if self._http is None:
-            self._http = httpx.AsyncClient(**self._settings)
+            self._http = make_http(httpx.AsyncClient, self._settings)
         return self._http
 
     async def aclose(self) -> None:
@@ -110,9 +110,9 @@ class Connection:
     async def open(self) -> None:
         """Connect; raises what `Session.respond` does."""
         request = self._session.connect()
-        # Waiting is timed here and in `read`, since what is waited for changes while the connection is open.
-        http_request = self._http.build_request("GET", request.url, headers=dict(request.headers), timeout=None)
         try:
+            # Waiting is timed here and in `read`, since what is waited for changes while the connection is open.
+            http_request = self._http.build_request("GET", request.url, headers=dict(request.headers), timeout=None)
             async with asyncio.timeout(self._session.patience):
                 self._response = await send(self._http, http_request, stream=True, follow_redirects=True)
                 body = b"" if self._response.status_code == 200 else await self._response.aread()
