@@ -29,6 +29,9 @@ _MAX_KEYS = 100
 _RETRY = 5.0
 """Seconds between two requests when the first of them failed, if that is less than the interval."""
 
+_BEYOND_HTTPX = (httpx.InvalidURL, UnicodeError, OverflowError, ExceptionGroup)
+"""What httpx has no error of its own for: hosts, ports, redirects and cookies that can be none."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -98,7 +101,7 @@ def parse_key_set(body: bytes, issuers: frozenset[str] = frozenset()) -> list[Ke
     """
     try:
         document = msgspec.json.decode(body, type=_Document)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidKeySet("the answer is no key set, which is JSON with a list of keys") from None
     if len(document.keys) > _MAX_KEYS:
         raise InvalidKeySet(f"the set has {len(document.keys)} keys, {_MAX_KEYS} are allowed")
@@ -150,6 +153,17 @@ def _read_key(jwk: Any, issuers: frozenset[str]) -> Key:
     return make_public_key(material, algorithm=fields.alg, kid=fields.kid, issuers=issuers)
 
 
+def _make_client(timeout: float) -> httpx.AsyncClient:
+    headers = {"accept": "application/json", "accept-encoding": "identity"}
+    try:
+        return httpx.AsyncClient(timeout=timeout, headers=headers)
+    except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
+        raise SetupError(
+            f"TAILRACE_JWKS_URLS cannot be read with what the environment says of proxies and certificates: {error}; "
+            "look at HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE"
+        ) from error
+
+
 async def _check_connected(step: str, info: Mapping[str, Any]) -> None:
     # A connection that was reset at once has no socket any more under uvloop, and httpcore falls over that.
     if step == "connection.connect_tcp.complete":
@@ -187,9 +201,7 @@ class KeySet:
         self._min_interval = min_interval
         self._timeout = timeout
         self._clock = clock
-        self._client = httpx.AsyncClient(
-            timeout=timeout, headers={"accept": "application/json", "accept-encoding": "identity"}
-        )
+        self._client = _make_client(timeout)
         self._keys: list[Key] = []
         self._body = b""
         self._read_at: float | None = None
@@ -257,7 +269,7 @@ class KeySet:
                 _log.info("key set read", host=self._host, keys=len(self._keys))
             self._read_at = self._clock()
             self._failed = False
-        except (httpx.HTTPError, OSError, InvalidKeySet) as error:
+        except (*_BEYOND_HTTPX, httpx.HTTPError, OSError, InvalidKeySet) as error:
             self._failed = True
             # The texts of httpx may hold the URL.
             reason = str(error) if isinstance(error, InvalidKeySet) else type(error).__name__
