@@ -52,6 +52,8 @@ class DetachableProtocol(HttpToolsProtocol):
     _in_head = True
     _head_bytes = 0
     _refused = False
+    _earlier: tuple[RequestResponseCycle, ...] = ()
+    """Requests that are answered still, before the newest one: the client did not wait."""
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -62,6 +64,7 @@ class DetachableProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport at the end of the connection."""
         self._clear_deadline()
+        self._silence(*self._earlier)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -81,6 +84,9 @@ class DetachableProtocol(HttpToolsProtocol):
         if size > self.max_header_bytes:
             self._refuse_head()
             raise ValueError("the request's head is too large")
+        last = cast("RequestResponseCycle | None", self.cycle)
+        if last is not None and not last.response_complete:
+            self._earlier = (*(cycle for cycle in self._earlier if not cycle.response_complete), last)
         super().on_headers_complete()
         if self.scheme == "http":
             scope: dict[str, Any] = cast("Any", self.scope)
@@ -118,7 +124,7 @@ class DetachableProtocol(HttpToolsProtocol):
         self._refused = True
         self._clear_deadline()
         if self.cycle is not None:
-            self.cycle.disconnected = True
+            self._silence(*self._earlier, self.cycle)
         if self.transport.is_closing():
             return
         self.transport.write(head.encode() + body)
@@ -128,6 +134,12 @@ class DetachableProtocol(HttpToolsProtocol):
         # Closing while the client still sends would reset the connection, and the answer with it.
         self.transport.write_eof()
         self.loop.call_later(_LINGER, self.transport.close)
+
+    def _silence(self, *cycles: RequestResponseCycle) -> None:
+        """Have requests answer nothing more; uvicorn does so with the newest one alone, and only once all is over."""
+        for cycle in cycles:
+            cycle.disconnected = True
+            cycle.waiting_for_100_continue = False
 
     def _set_deadline(self) -> None:
         self._deadline = self.loop.call_later(self.request_timeout, self._expire)
@@ -165,6 +177,7 @@ class DetachableProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         # What was needed until here refers to each other in circles, and would wait for the collector.
         cycle.scope["extensions"] = {}
+        self._earlier = ()
         self.parser = None  # type: ignore[assignment]  # as uvicorn does at the end of a connection
         self.cycle = None  # type: ignore[assignment]  # the same
         return self.transport
