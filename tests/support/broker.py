@@ -218,7 +218,9 @@ async def read_stream(url: str) -> list[tuple[int, str, bytes]]:
             # A replica that lags gives no sign of it: only the leader's word tells whether there is more.
             following = messages[-1][0] + 1 if messages else 1
             try:
-                await request(client, f"STREAM.MSG.GET.{STREAM}", {"seq": following, "next_by_subj": ">"})
+                await request(client, f"STREAM.MSG.GET.{STREAM}", {"seq": following, "next_by_subj": ">"}, timeout=5)
+            except nats.errors.TimeoutError:
+                continue  # what is asked while one is elected may never be answered
             except RuntimeError as error:
                 code = error.args[0]["code"]
                 if code == 404:
