@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from support.broker import Broker
+from support.broker import PATIENCE, Broker
 from support.false_brokers import NO_BROKERS, greet_and_reset, in_front_of
 from support.waiting import wait_until
 from tailrace_edge.jetstream import JetStream, JetStreamUnavailable
@@ -64,3 +64,24 @@ async def test_a_connection_that_is_gone_takes_what_is_written(broker: Broker) -
             transport.write(b"PING\r\n")
             transport.writelines([b"PING\r\n", b"PING\r\n"])
         await wait_for_the_log(jetstream)
+
+
+async def test_a_cancellation_that_comes_with_the_answer_is_heeded(broker: Broker) -> None:
+    """A watch that asks and asks would go on without end, and with it the edge that is to stop."""
+
+    async def ask() -> None:
+        while True:
+            await jetstream.read_info()
+
+    async with connected(broker.url) as jetstream:
+        await jetstream.read_info()
+        waiting: dict[str, asyncio.Future[Any]] = jetstream._client._resp_map
+        asking = asyncio.create_task(ask())
+        while not waiting:  # noqa: ASYNC110  # an answer is there in no time
+            await asyncio.sleep(0)
+        for answer in waiting.values():
+            answer.add_done_callback(lambda _: asking.cancel())
+
+        await asyncio.wait([asking], timeout=PATIENCE)
+
+        assert asking.cancelled()

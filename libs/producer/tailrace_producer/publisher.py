@@ -341,7 +341,8 @@ class Publisher(Intake):
         while self._spool is not None and not self._trouble.is_set():
             await self._take_over(self._spool)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._trouble.wait(), ADOPT_INTERVAL)
+                async with asyncio.timeout(ADOPT_INTERVAL):
+                    await self._trouble.wait()
         await self._trouble.wait()
 
     def _resume(self, connection: Connection, log: Log) -> None:

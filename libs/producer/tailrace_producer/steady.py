@@ -10,6 +10,7 @@ from typing import Any, cast
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
+from tailrace_protocol.cancelling import heed_cancellation
 
 
 class SteadyTransport(TcpTransport):
@@ -58,6 +59,10 @@ class SteadyClient(Client):
         super().__init__()
         self.transport = SteadyTransport()
         self._transport = self.transport
+
+    async def connect(self, *args: Any, **options: Any) -> None:
+        """Connect as nats-py does; cancelling the task ends it."""
+        await heed_cancellation(super().connect(*args, **options))
 
     def renew_transport(self) -> asyncio.StreamWriter | None:
         """Go on with a transport that was never connected, and return what the one before wrote to, if it was."""

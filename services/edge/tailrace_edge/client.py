@@ -6,8 +6,10 @@ import ssl
 from typing import Any
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
+from tailrace_protocol.cancelling import heed_cancellation
 from tailrace_protocol.errors import SetupError
 
 from tailrace_edge.login import UNWELCOME, Login
@@ -22,10 +24,11 @@ class _Transport(SteadyWriting, TcpTransport):
 
 
 class BrokerClient(Client):
-    """nats-py's client, but for three things.
+    """nats-py's client, but for four things.
 
     Whatever breaks a connection is taken for its loss. It logs in anew for each connection. And it does so in the
-    clear only where that is wanted: nats-py takes a broker without TLS for one whatever the URL says.
+    clear only where that is wanted: nats-py takes a broker without TLS for one whatever the URL says. Cancelling a task
+    that connects or asks ends it.
     """
 
     def __init__(self, login: Login, *, plain: bool) -> None:
@@ -43,6 +46,14 @@ class BrokerClient(Client):
     def _renew_transport(self) -> None:
         self._steady = _Transport()  # type: ignore[no-untyped-call]  # nats-py has no types there
         self._transport = self._steady if self._plain else None
+
+    async def connect(self, *args: Any, **options: Any) -> None:
+        """Connect as nats-py does."""
+        await heed_cancellation(super().connect(*args, **options))
+
+    async def request(self, *args: Any, **options: Any) -> Msg:
+        """Ask as nats-py does."""
+        return await heed_cancellation(super().request(*args, **options))
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
