@@ -136,10 +136,10 @@ def test_the_protocol_needs_msgspec_only_and_does_no_io() -> None:
     assert read_declared("protocol") == {"msgspec"}
 
 
-def test_one_module_of_the_edge_imports_nats() -> None:
+def test_the_connection_of_the_edge_and_its_client_alone_import_nats() -> None:
     importers = find_imports(find_sources("edge")).get("nats", set())
 
-    assert importers <= {Path("services/edge/tailrace_edge/jetstream.py")}
+    assert importers <= {Path("services/edge/tailrace_edge") / name for name in ("client.py", "jetstream.py")}
 
 
 def test_the_engine_does_no_io_and_has_no_clock() -> None:

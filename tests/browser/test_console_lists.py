@@ -94,7 +94,7 @@ async def test_a_held_click_is_of_the_job_that_was_pressed(edge: EdgeProcess) ->
         await console.page.locator(".job", has_text="j2").hover()
         await console.page.mouse.down()
         await publish(edge, *(make_job(f"n{number}", "running", started="2026-01-02T00:00:00Z") for number in range(3)))
-        await console.page.wait_for_function("tailrace.jobs.count === 7")
+        await console.page.wait_for_function("() => tailrace.jobs.count === 7")
         await console.page.mouse.up()
 
         await expect(console.page.get_by_role("heading", name="j2")).to_be_visible()

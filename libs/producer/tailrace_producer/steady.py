@@ -10,7 +10,6 @@ from typing import Any, cast
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
-from tailrace_protocol.cancelling import heed_cancellation
 
 
 class SteadyTransport(TcpTransport):
@@ -62,7 +61,11 @@ class SteadyClient(Client):
 
     async def connect(self, *args: Any, **options: Any) -> None:
         """Connect as nats-py does; cancelling the task ends it."""
-        await heed_cancellation(super().connect(*args, **options))
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        before = task.cancelling()
+        await super().connect(*args, **options)
+        if task.cancelling() > before:  # `asyncio.wait_for` of Python 3.11 may forget it
+            raise asyncio.CancelledError
 
     def renew_transport(self) -> asyncio.StreamWriter | None:
         """Go on with a transport that was never connected, and return what the one before wrote to, if it was."""

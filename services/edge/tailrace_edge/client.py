@@ -9,9 +9,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
 from nats.errors import Error as NatsError
-from tailrace_protocol.cancelling import heed_cancellation
 from tailrace_protocol.errors import SetupError
 
+from tailrace_edge.cancelling import heed_cancellation
 from tailrace_edge.login import UNWELCOME, Login
 from tailrace_edge.writing import SteadyWriting
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
-from tailrace_protocol.cancelling import heed_cancellation
+from tailrace_edge.cancelling import heed_cancellation
 
 
 async def forget() -> int:
