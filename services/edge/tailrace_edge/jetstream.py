@@ -1,4 +1,4 @@
-"""The broker: one NATS connection and the JetStream calls an edge makes. With its client, the only one that imports nats."""
+"""The broker: one NATS connection and the JetStream calls an edge makes. It and its client alone import nats."""
 
 from __future__ import annotations
 
