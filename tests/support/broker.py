@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -236,18 +237,20 @@ async def _read_on(client: Client, following: int) -> list[tuple[int, str, bytes
     config = nats.js.api.ConsumerConfig(
         deliver_policy=nats.js.api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=following
     )
-    subscription = await client.jetstream().subscribe("events.>", ordered_consumer=True, config=config)
     messages: list[tuple[int, str, bytes]] = []
-    try:
-        pending = 1
-        while pending:
-            message = await subscription.next_msg(timeout=5)
-            messages.append((message.metadata.sequence.stream, message.subject, message.data))
-            pending = message.metadata.num_pending
-    except nats.errors.TimeoutError:
-        pass  # what is missing is asked for again
-    finally:
-        await subscription.unsubscribe()
+    # What is missing at the end of it is asked for again, be it that the consumer could not be made.
+    with suppress(nats.errors.TimeoutError, nats.js.errors.ServiceUnavailableError):
+        subscription = await client.jetstream().subscribe(
+            "events.>", stream=STREAM, ordered_consumer=True, config=config
+        )
+        try:
+            pending = 1
+            while pending:
+                message = await subscription.next_msg(timeout=5)
+                messages.append((message.metadata.sequence.stream, message.subject, message.data))
+                pending = message.metadata.num_pending
+        finally:
+            await subscription.unsubscribe()
     return messages
 
 
