@@ -321,7 +321,7 @@ async def _open(client: BrokerClient, servers: list[str], settings: Settings, in
         allow_reconnect=False,
         max_reconnect_attempts=1,  # 0 and less mean: try without end
         reconnect_time_wait=0,
-        connect_timeout=settings.connect_timeout,
+        connect_timeout=settings.connect_timeout,  # type: ignore[arg-type]  # nats-py hands floats on as they are
         ping_interval=PING_INTERVAL,
         max_outstanding_pings=2,
         error_cb=error.note,

@@ -59,14 +59,6 @@ class SteadyClient(Client):
         self.transport = SteadyTransport()
         self._transport = self.transport
 
-    async def connect(self, *args: Any, **options: Any) -> None:
-        """Connect as nats-py does; cancelling the task ends it."""
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        before = task.cancelling()
-        await super().connect(*args, **options)
-        if task.cancelling() > before:  # `asyncio.wait_for` of Python 3.11 may forget it
-            raise asyncio.CancelledError
-
     def renew_transport(self) -> asyncio.StreamWriter | None:
         """Go on with a transport that was never connected, and return what the one before wrote to, if it was."""
         writer: asyncio.StreamWriter | None = self.transport._io_writer  # noqa: SLF001  # None where it was not

@@ -28,7 +28,7 @@ class BrokerClient(Client):
 
     Whatever breaks a connection is taken for its loss. It logs in anew for each connection. And it does so in the
     clear only where that is wanted: nats-py takes a broker without TLS for one whatever the URL says. Cancelling a task
-    that connects or asks ends it.
+    that asks ends it. One that connects may have to be cancelled again.
     """
 
     def __init__(self, login: Login, *, plain: bool) -> None:
@@ -46,10 +46,6 @@ class BrokerClient(Client):
     def _renew_transport(self) -> None:
         self._steady = _Transport()  # type: ignore[no-untyped-call]  # nats-py has no types there
         self._transport = self._steady if self._plain else None
-
-    async def connect(self, *args: Any, **options: Any) -> None:
-        """Connect as nats-py does."""
-        await heed_cancellation(super().connect(*args, **options))
 
     async def request(self, *args: Any, **options: Any) -> Msg:
         """Ask as nats-py does."""

@@ -96,7 +96,7 @@ class JetStream:
                     name=self._name,
                     inbox_prefix=self._login.inbox_prefix or choose_inbox(self._servers[0]),
                     connect_timeout=2,
-                    reconnect_time_wait=0.1,
+                    reconnect_time_wait=0.1,  # type: ignore[arg-type]  # it is only slept for
                     max_reconnect_attempts=-1,
                     ping_interval=1,
                     max_outstanding_pings=2,
